@@ -1,0 +1,109 @@
+"""How long one iteration takes, in integer nanoseconds.
+
+An iteration's time is the sum of three terms, each computed in integers so that it is the same on every machine:
+
+* **Linear operators** (projections, MLP, norms, rotary embedding, all layers) by the number of tokens in the batch:
+  measured medians, linearly interpolated between the measured rows; past the last row (4,096 tokens) in proportion
+  to the token count, because there the operators are compute-bound.
+* **Prefill attention**: every token of a chunk attends to the cached tokens before it and, on average, to half of
+  its own chunk: ``chunk * (kv_before + chunk / 2)`` token pairs. The coefficient is the one fitted to Vidur's
+  measured A100 profile of Llama-3-8B, 5.439e-6 ms per pair over 32 layers, scaled by the cards' peak dense bf16
+  rates, 312 / 125 TFLOP/s: 13.576 ns per pair on an A10. (A pair costs 32 layers * 4 * 4,096 FLOP, so this is 31%
+  of either card's peak.)
+* **Decode attention**: proportional to the cached tokens that the batch's decoding requests read. The scenario
+  states the constant; for the A10 it is the one number fitted to published results (see the scenario's comment).
+
+Embedding, sampling and CPU overhead are left out, as in Vidur.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import pairwise
+
+from sim.errors import ScenarioError
+from sim.names import hint
+
+PS_PER_NS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A measured profile of linear operators: ``linear_ns[i]`` for a batch of ``num_tokens[i]`` tokens."""
+
+    name: str
+    gpu: str
+    model: str
+    source: str
+    num_tokens: tuple[int, ...]
+    linear_ns: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        rows = list(zip(self.num_tokens, self.linear_ns, strict=True))
+        rising = all(a < b for a, b in pairwise(self.num_tokens))
+        if not rows or not rising or self.num_tokens[0] != 1 or min(self.linear_ns) <= 0:
+            raise ScenarioError(
+                f"Profile {self.name!r} must start at 1 token, rise in token counts and hold positive times."
+            )
+
+
+def profile_names() -> list[str]:
+    """Names of the measured profiles that ship."""
+    folder = files("sim").joinpath("profiles")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_profile(name: str) -> Profile:
+    """The shipped profile of that name; ScenarioError names the nearest one if there is none."""
+    if name not in profile_names():
+        raise ScenarioError(f"There is no profile {name!r}; {hint(name, profile_names())}")
+    table = tomllib.loads(files("sim").joinpath("profiles", f"{name}.toml").read_text("utf-8"))
+    return Profile(
+        name=name,
+        gpu=table["gpu"],
+        model=table["model"],
+        source=table["source"],
+        num_tokens=tuple(table["num_tokens"]),
+        linear_ns=tuple(table["linear_ns"]),
+    )
+
+
+def _interpolated(profile: Profile) -> list[int]:
+    """``table[n]`` = linear time of n tokens in ns, for n from 0 (unused) to the last measured row."""
+    table = [0, profile.linear_ns[0]]
+    points = list(zip(profile.num_tokens, profile.linear_ns, strict=True))
+    for (n0, t0), (n1, t1) in pairwise(points):
+        table.extend(t0 + (t1 - t0) * (n - n0) // (n1 - n0) for n in range(n0 + 1, n1 + 1))
+    return table
+
+
+class IterationCost:
+    """The iteration time of one GPU and model. Stateless after construction."""
+
+    __slots__ = ("_decode_ns_per_token", "_linear_ns", "_prefill_ps_per_pair")
+
+    def __init__(
+        self, profile: Profile, *, decode_attention_ns_per_token: int, prefill_attention_ps_per_pair: int
+    ) -> None:
+        self._linear_ns = _interpolated(profile)
+        self._decode_ns_per_token = decode_attention_ns_per_token
+        self._prefill_ps_per_pair = prefill_attention_ps_per_pair
+
+    def linear_ns(self, tokens: int) -> int:
+        """Linear operators for a batch of ``tokens`` tokens (at least 1), in ns."""
+        last = len(self._linear_ns) - 1
+        if tokens <= last:
+            return self._linear_ns[tokens]
+        return self._linear_ns[last] * tokens // last
+
+    def iteration_ns(self, tokens: int, decode_context_tokens: int, prefill_half_pairs: int) -> int:
+        """Time of one iteration in ns.
+
+        ``tokens``: all tokens processed in it. ``decode_context_tokens``: KV tokens read by its decoding requests.
+        ``prefill_half_pairs``: twice the token pairs of its prefill chunks, sum of ``chunk * (2*kv_before + chunk)``,
+        doubled so that it stays an integer.
+        """
+        prefill_ns = self._prefill_ps_per_pair * prefill_half_pairs // (2 * PS_PER_NS)
+        return self.linear_ns(tokens) + prefill_ns + self._decode_ns_per_token * decode_context_tokens

@@ -1,0 +1,41 @@
+"""Golden runs: small simulations whose every decision and time is hashed into the simulator's version of behaviour.
+
+``python -m sim.golden`` prints the present digest, to be written into :mod:`sim.behaviour` when a change of results
+is meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from sim.engine import Policies, simulate
+from sim.policies import make_router, router_names
+from sim.scenario import load_scenario, scenario_names
+from sim.workload import build_workload
+
+SEEDS = (1, 2)
+VARIANTS: tuple[dict[str, str], ...] = ({}, {"cluster.kv_blocks": "80"}, {"cluster.chunk_tokens": "96"})
+"""The smoke scenario as it is, with so little memory that nearly everything restarts, and with many small chunks."""
+
+
+def behaviour_digest() -> str:
+    """``sim-1-`` and 12 hex digits over the workloads of all scenarios and the golden runs of all routers."""
+    digest = hashlib.sha256()
+    for name in scenario_names():
+        digest.update(build_workload(load_scenario(name), SEEDS[0]).sha256.encode())
+    for overrides in VARIANTS:
+        scenario = load_scenario("smoke", overrides)
+        for router in router_names():
+            for seed in SEEDS:
+                result = simulate(scenario, Policies(make_router(router, seed), {"router": router}), seed)
+                digest.update(result.decisions_sha256.encode())
+                for name in ("first_scheduled_ns", "first_token_ns", "finish_ns", "restarts", "outcome"):
+                    column: np.ndarray[tuple[int], np.dtype[np.int64]] = getattr(result.requests, name)
+                    digest.update(column.astype("<i8").tobytes())
+    return f"sim-1-{digest.hexdigest()[:12]}"
+
+
+if __name__ == "__main__":
+    print(behaviour_digest())

@@ -1,0 +1,1 @@
+"""The shipped routers, one file each."""

@@ -1,0 +1,104 @@
+"""What a simulation yields: the per-request table, telemetry, the summary, and what identifies the run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.request import NEVER, Outcome, Request
+from sim.telemetry import Json, Telemetry
+
+OUTCOMES: tuple[Outcome, ...] = ("finished", "rejected", "unfinished")
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTable:
+    """One row per request in order of arrival. Times in ns, -1 for what did not happen; ``replica`` -1 if none.
+
+    ``outcome`` indexes :data:`OUTCOMES`. ``finish_ns`` is when the request ended: also for a rejected one.
+    """
+
+    id: Ints
+    arrival_ns: Ints
+    routed_ns: Ints
+    first_scheduled_ns: Ints
+    first_token_ns: Ints
+    finish_ns: Ints
+    prompt_tokens: Ints
+    output_tokens: Ints
+    restarts: Ints
+    replica: Ints
+    outcome: Ints
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def to_csv(self) -> str:
+        """The table as CSV with the outcome spelled out; empty cells for what did not happen."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        names = list(self.__slots__)
+        writer.writerow(names)
+        for row in zip(*(getattr(self, name).tolist() for name in names), strict=True):
+            cells = ["" if value == NEVER else value for value in row[:-1]]
+            writer.writerow([*cells, OUTCOMES[row[-1]]])
+        return out.getvalue()
+
+
+def request_table(requests: Sequence[Request]) -> RequestTable:
+    """The table of requests that have all ended."""
+
+    def column(values: Sequence[int]) -> Ints:
+        return np.array(values, dtype=np.int64)
+
+    return RequestTable(
+        id=column([r.id for r in requests]),
+        arrival_ns=column([r.arrival_ns for r in requests]),
+        routed_ns=column([r.routed_ns for r in requests]),
+        first_scheduled_ns=column([r.first_scheduled_ns for r in requests]),
+        first_token_ns=column([r.first_token_ns for r in requests]),
+        finish_ns=column([r.finish_ns for r in requests]),
+        prompt_tokens=column([r.prompt_tokens for r in requests]),
+        output_tokens=column([r.output_tokens for r in requests]),
+        restarts=column([r.restarts for r in requests]),
+        replica=column([r.replica for r in requests]),
+        outcome=column([OUTCOMES.index(r.outcome) for r in requests if r.outcome is not None]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a run was computed: a policy's own floating-point arithmetic may differ elsewhere."""
+
+    python: str
+    numpy: str
+    machine: str
+    byte_order: str
+
+
+def this_environment() -> Environment:
+    return Environment(platform.python_version(), np.__version__, platform.machine(), sys.byteorder)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``summary`` has the keys of ``glia simulate --json`` for one seed, but for the wall-clock ones.
+
+    ``decisions_sha256``: over (time ns, request id, replica id) of every routing decision in order, as little-endian
+    int64. ``workload_sha256``: of the workload (:mod:`sim.workload`).
+    """
+
+    requests: RequestTable
+    telemetry: Telemetry
+    summary: dict[str, Json]
+    decisions_sha256: str
+    workload_sha256: str
+    environment: Environment

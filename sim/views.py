@@ -1,0 +1,140 @@
+"""What the router is shown: read-only views over the live cluster, cheap until a list is asked for.
+
+The views implement the protocols of :mod:`sim.api` and hold no output length. They are live: a view kept beyond the
+call it was given for shows the present, never the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from sim.api import NS_PER_S, HeldRequest, ReplicaRequest
+from sim.replica import Replica
+
+
+class HeldQueue(Sequence[HeldRequest]):
+    """The router's held queue, in order of arrival: removal by id takes constant time.
+
+    ``new`` holds what arrived since the router was last asked: a router in another process is sent only these.
+    """
+
+    __slots__ = ("_by_id", "_in_order", "_new")
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, HeldRequest] = {}
+        self._in_order: tuple[HeldRequest, ...] | None = None
+        self._new: list[HeldRequest] = []
+
+    @property
+    def new(self) -> tuple[HeldRequest, ...]:
+        return tuple(self._new)
+
+    def add(self, request: HeldRequest) -> None:
+        self._by_id[request.id] = request
+        self._new.append(request)
+        self._in_order = None
+
+    def remove(self, request_id: int) -> None:
+        del self._by_id[request_id]
+        self._in_order = None
+
+    def forget_new(self) -> None:
+        """The router was asked: what it was shown is no longer new."""
+        self._new.clear()
+
+    def holds(self, request_id: int) -> bool:
+        return request_id in self._by_id
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[HeldRequest]:
+        return iter(self._by_id.values())
+
+    def __reversed__(self) -> Iterator[HeldRequest]:
+        return reversed(self._by_id.values())
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, HeldRequest) and self._by_id.get(item.id) == item
+
+    @overload
+    def __getitem__(self, index: int) -> HeldRequest: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[HeldRequest]: ...
+    def __getitem__(self, index: int | slice) -> HeldRequest | Sequence[HeldRequest]:
+        if self._in_order is None:
+            self._in_order = tuple(self._by_id.values())
+        return self._in_order[index]
+
+
+class ReplicaView:
+    """One replica (:class:`sim.api.Replica`)."""
+
+    __slots__ = ("_replica",)
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    @property
+    def id(self) -> int:
+        return self._replica.id
+
+    @property
+    def accepts(self) -> bool:
+        return True
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._replica.waiting)
+
+    @property
+    def num_running(self) -> int:
+        return len(self._replica.running)
+
+    @property
+    def kv_blocks_used(self) -> int:
+        return self._replica.used_blocks
+
+    @property
+    def kv_blocks_total(self) -> int:
+        return self._replica.total_blocks
+
+    @property
+    def waiting(self) -> Sequence[ReplicaRequest]:
+        return tuple(request.as_placed() for request in self._replica.waiting)
+
+    @property
+    def running(self) -> Sequence[ReplicaRequest]:
+        return tuple(request.as_placed() for request in self._replica.running)
+
+
+class ClusterView:
+    """The cluster (:class:`sim.api.Cluster`); ``at`` moves it to the present instant."""
+
+    __slots__ = ("_block_tokens", "_now_ns", "_replicas")
+
+    def __init__(self, replicas: Sequence[Replica], block_tokens: int) -> None:
+        self._replicas = tuple(ReplicaView(replica) for replica in replicas)
+        self._block_tokens = block_tokens
+        self._now_ns = 0
+
+    def at(self, now_ns: int) -> ClusterView:
+        self._now_ns = now_ns
+        return self
+
+    @property
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    @property
+    def now_s(self) -> float:
+        return self._now_ns / NS_PER_S
+
+    @property
+    def block_tokens(self) -> int:
+        return self._block_tokens
+
+    @property
+    def replicas(self) -> Sequence[ReplicaView]:
+        return self._replicas

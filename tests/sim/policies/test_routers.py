@@ -1,0 +1,142 @@
+"""Each shipped router's rule, pinned on a hand-made case, and the contract all their files keep."""
+
+from __future__ import annotations
+
+import ast
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from sim.api import HeldRequest, ReplicaRequest
+from sim.errors import UnknownPolicy
+from sim.policies import make_router, router_names, router_source, router_summary
+
+ALLOWED_IMPORTS = {
+    *("__future__", "bisect", "collections", "collections.abc", "dataclasses", "functools", "heapq", "itertools"),
+    *("math", "random", "sim.api", "statistics", "typing"),
+}
+
+
+@dataclass
+class Seen:
+    """A replica as a router sees it."""
+
+    id: int
+    waiting: list[ReplicaRequest] = field(default_factory=list)
+    num_running: int = 0
+    kv_blocks_used: int = 0
+    kv_blocks_total: int = 100
+    accepts: bool = True
+    running: tuple[ReplicaRequest, ...] = ()
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self.waiting)
+
+
+@dataclass
+class SeenCluster:
+    replicas: list[Seen]
+    now_ns: int = 0
+    now_s: float = 0.0
+    block_tokens: int = 16
+
+
+def held(*prompts):
+    return [HeldRequest(index, index, tokens) for index, tokens in enumerate(prompts)]
+
+
+def waiting(*prompts):
+    return [ReplicaRequest(100 + index, 0, tokens, 0, 0) for index, tokens in enumerate(prompts)]
+
+
+def decide(router, queue, *replicas):
+    return [(request.id, replica.id) for request, replica in router.route(queue, SeenCluster(list(replicas)))]
+
+
+def test_round_robin_takes_replicas_in_turn_across_calls():
+    router = make_router("round-robin", 0)
+    three = [Seen(0), Seen(1), Seen(2)]
+    assert decide(router, held(1, 1), *three) == [(0, 0), (1, 1)]
+    assert decide(router, held(1, 1), *three) == [(0, 2), (1, 0)]
+
+
+def test_random_draws_uniformly_from_the_seed():
+    four = [Seen(index) for index in range(4)]
+    queue = held(*[1] * 4000)
+    reference = random.Random(11)
+    expected = [(index, reference.randrange(4)) for index in range(4000)]
+    assert decide(make_router("random", 11), queue, *four) == expected
+    assert decide(make_router("random", 12), queue, *four) != expected
+    counts = [sum(replica == index for _, replica in expected) for index in range(4)]
+    assert min(counts) > 900
+
+
+def test_least_outstanding_counts_waiting_requests_only_and_its_own_assignments():
+    busy_but_none_waits, one_waits = Seen(0, num_running=50), Seen(1, waiting(8))
+    assert decide(make_router("least-outstanding", 0), held(1, 1, 1), busy_but_none_waits, one_waits) == [
+        (0, 0),  # 0 against 1
+        (1, 0),  # 1 against 1: the lower id
+        (2, 1),  # 2 against 1
+    ]
+
+
+def test_llq_counts_waiting_and_running_and_its_own_assignments():
+    replicas = [Seen(0, num_running=3), Seen(1, waiting(8), num_running=1), Seen(2, num_running=2)]
+    assert decide(make_router("llq", 0), held(1, 1, 1, 1), *replicas) == [(0, 1), (1, 2), (2, 0), (3, 1)]
+
+
+def test_hra_sends_the_shortest_prompt_first_to_the_replica_with_the_least_committed_memory():
+    # 100 tokens reserve ceil(160 / 16) = 10 blocks, 50 tokens 5, 200 tokens 20.
+    replicas = [Seen(0, kv_blocks_used=40), Seen(1, waiting(300), kv_blocks_used=5)]  # committed: 40 and 5 + 30
+    assert decide(make_router("hra", 0), held(200, 50, 100), *replicas) == [
+        (1, 1),  # 35 < 40, then 40
+        (2, 0),  # 40 = 40 blocks: fewer requests at 0 (none against 2)
+        (0, 1),  # 50 against 40
+    ]
+
+
+def test_hra_keeps_three_percent_free_and_its_head_blocks_the_rest():
+    router = make_router("hra", 0)
+    full = [Seen(0, kv_blocks_used=88), Seen(1, kv_blocks_used=90)]
+    assert decide(router, held(100), *full) == []  # 88 + 10 leaves 2 of 100 free, 3 are kept
+    assert decide(router, held(100, 101), Seen(0, kv_blocks_used=87)) == [(0, 0)]  # 97: exactly the margin
+
+
+def test_hra_remembers_what_it_holds_and_takes_a_later_shorter_prompt_first():
+    router = make_router("hra", 0)
+    first, second, third = held(500, 400, 20)
+    assert decide(router, [first, second], Seen(0, kv_blocks_used=80)) == []
+    assert decide(router, [first, second, third], Seen(0, kv_blocks_used=80)) == [(2, 0)]
+    assert decide(router, [first, second], Seen(0)) == [(1, 0), (0, 0)]
+
+
+def test_hra_breaks_ties_of_prompts_by_arrival_and_of_replicas_by_id():
+    assert decide(make_router("hra", 0), held(10, 10, 10), Seen(0), Seen(1)) == [(0, 0), (1, 1), (2, 0)]
+
+
+@pytest.mark.parametrize("name", router_names())
+def test_no_router_sends_anything_to_a_replica_that_does_not_accept(name):
+    router = make_router(name, 1)
+    decisions = decide(router, held(*[10] * 20), Seen(0, accepts=False), Seen(1, kv_blocks_total=9000))
+    assert decisions == [(index, 1) for index in range(20)]
+    assert decide(make_router(name, 1), held(10), Seen(0, accepts=False)) == []
+
+
+@pytest.mark.parametrize("name", router_names())
+def test_a_shipped_file_keeps_to_the_contract_of_a_design(name):
+    tree = ast.parse(router_source(name))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported <= ALLOWED_IMPORTS
+    assert router_summary(name).endswith(".")
+
+
+def test_the_catalogue_is_complete_and_an_unknown_name_gets_the_nearest():
+    assert router_names() == ["hra", "least-outstanding", "llq", "random", "round-robin"]
+    with pytest.raises(UnknownPolicy, match="no router 'roundrobin'; did you mean 'round-robin'"):
+        make_router("roundrobin", 0)
+    with pytest.raises(UnknownPolicy, match="known are hra, least-outstanding"):
+        router_source("xyzzy")
+    assert router_summary("llq").startswith("LLQ: ")

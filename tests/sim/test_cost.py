@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from sim.cost import IterationCost, Profile, load_profile, profile_names
+from sim.errors import ScenarioError
+from sim.hardware import find_gpu
+from sim.scenario import load_scenario
+
+
+def cost_of(profile, decode=0, prefill=0):
+    return IterationCost(profile, decode_attention_ns_per_token=decode, prefill_attention_ps_per_pair=prefill)
+
+
+@pytest.fixture
+def a10():
+    return load_profile("a10-llama3-8b")
+
+
+def test_measured_rows_are_returned_as_measured(a10):
+    cost = cost_of(a10)
+    assert all(cost.linear_ns(n) == t for n, t in zip(a10.num_tokens, a10.linear_ns, strict=True))
+    # The published medians: 0.9515 ms and 28.754 ms a layer (two residual additions), 32 layers.
+    assert (cost.linear_ns(1), cost.linear_ns(4096)) == (30_448_000, 920_144_000)
+
+
+def test_between_rows_it_interpolates_linearly():
+    cost = cost_of(Profile("p", "g", "m", "s", (1, 5, 6), (100, 300, 250)))
+    assert [cost.linear_ns(n) for n in range(1, 7)] == [100, 150, 200, 250, 300, 250]
+
+
+def test_past_the_last_row_it_grows_in_proportion(a10):
+    cost = cost_of(a10)
+    assert cost.linear_ns(8192) == 2 * cost.linear_ns(4096)
+    assert cost.linear_ns(4097) == 920_144_000 * 4097 // 4096
+
+
+def test_an_iteration_adds_both_attention_terms(a10):
+    cost = cost_of(a10, decode=380, prefill=13576)
+    # 3 decodes over 1,000 KV tokens and a chunk of 61 tokens after 100 cached ones: 61 * (200 + 61) half pairs.
+    half_pairs = 61 * 261
+    expected = cost.linear_ns(64) + 380 * 1000 + 13576 * half_pairs // 2000
+    assert cost.iteration_ns(64, 1000, half_pairs) == expected
+
+
+def test_the_prefill_coefficient_is_the_a100s_scaled_by_peak_rate():
+    a100_ns_per_pair = 5.439
+    scale = find_gpu("A100-80GB").dense_bf16_tflops / find_gpu("A10").dense_bf16_tflops
+    spec = load_scenario("paper-routing").cost
+    assert spec.prefill_attention_ps_per_pair == round(a100_ns_per_pair * scale * 1000)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "times"),
+    [((), ()), ((2, 3), (1, 1)), ((1, 1), (1, 1)), ((1, 2), (1, 0))],
+    ids=["empty", "no row for one token", "not rising", "time of zero"],
+)
+def test_a_profile_that_makes_no_sense_is_refused(tokens, times):
+    with pytest.raises(ScenarioError):
+        Profile("odd", "g", "m", "s", tokens, times)
+
+
+def test_an_unknown_profile_names_the_nearest():
+    with pytest.raises(ScenarioError, match="a10-llama3-8b"):
+        load_profile("a10-llama3")
+    assert profile_names() == ["a10-llama3-8b"]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+from sim.engine import Policies, simulate
+from sim.policies import make_router
+
+PER_REPLICA = (
+    "vllm:num_requests_waiting",
+    "vllm:num_requests_running",
+    "vllm:kv_cache_usage_perc",
+    "vllm:num_preemptions_total",
+)
+CLUSTER_WIDE = (
+    "router:held_requests",
+    "cluster:finished_requests",
+    "cluster:mean_completion_s",
+    "vllm:generation_tokens_total",
+)
+
+
+def test_to_json_has_every_series_in_the_documented_shape(smoke):
+    result = simulate(smoke, Policies(make_router("hra", 1), {"router": "hra"}), 1)
+    data = json.loads(json.dumps(result.telemetry.to_json()))
+    steps = len(data["t_s"])
+    assert (data["interval_s"], data["replicas"]) == (1.0, 2)
+    assert data["t_s"] == [float(k) for k in range(steps)]
+    assert set(data["series"]) == {*PER_REPLICA, *CLUSTER_WIDE}
+    for name, series in data["series"].items():
+        assert series["per_replica"] is (name in PER_REPLICA)
+        assert series["unit"]
+        assert len(series["values"]) == steps
+        if series["per_replica"]:
+            assert all(len(value) == 2 for value in series["values"])
+
+
+def test_the_last_sample_agrees_with_the_summary(smoke):
+    result = simulate(smoke, Policies(make_router("llq", 1), {"router": "llq"}), 1)
+    series = result.telemetry.to_json()["series"]
+    last = {name: content["values"][-1] for name, content in series.items()}
+    assert last["cluster:finished_requests"] == result.summary["requests"]["finished"]
+    assert last["cluster:mean_completion_s"] == result.summary["e2e_s"]["mean"]
+    assert sum(last["vllm:num_preemptions_total"]) == result.summary["preemptions"]
+    assert last["vllm:generation_tokens_total"] == result.requests.output_tokens.sum()
+    assert last["vllm:kv_cache_usage_perc"] == [0.0, 0.0]
+    assert series["cluster:mean_completion_s"]["values"][0] is None
+
+
+def test_a_sample_shows_its_instant_after_everything_else_happened(small_cluster, workload, run_router):
+    result = run_router(small_cluster(replicas=2, kv_blocks=10), workload((0, 20, 3), (0, 4, 1)), "llq")
+    first = result.telemetry.rows[0]
+    assert (first.t_ns, first.waiting, first.running, first.kv_usage) == (0, (0, 0), (1, 1), (0.2, 0.1))
+
+
+def test_an_observer_gets_every_sample_as_it_is_taken(small_cluster, workload, run_router):
+    class Watcher:
+        rows = ()
+
+        def on_sample(self, row):
+            self.rows += (row,)
+
+    watcher = Watcher()
+    work = workload((0, 4, 40), (2_500_000_000, 4, 1))
+    result = run_router(small_cluster(), work, observer=watcher)
+    assert watcher.rows == result.telemetry.rows
+    assert [(row.t_ns, row.finished) for row in watcher.rows] == [(0, 0), (10**9, 0), (2 * 10**9, 1), (3 * 10**9, 2)]
