@@ -1,0 +1,1 @@
+"""The Researcher and the Supervisor: their tools, their rules, what they are told."""

@@ -1,0 +1,218 @@
+"""The two effects of a study: running an experiment and accepting a design.
+
+Each is a chain of stages, and each stage looks first whether the journal says it is done. So the same function
+starts an effect, goes on after a crash, and never does anything twice. Nothing here runs without an approval
+that stands in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from pydantic import JsonValue
+
+from sessions import events as ev
+from sessions.acceptance import commit_accepted, passed_held_out
+from sessions.agents.tools import BadToolCall, ProposeAcceptance, ProposeExperiment
+from sessions.experiments.laboratory import Measured
+from sessions.experiments.prediction import COMPARED, compare_arms, judge
+from sessions.experiments.statistics import held_out_seeds
+from sessions.figures import FIGURES, figure, show
+from sessions.playground import DesignUnderTest
+from sessions.state import Acceptance, Experiment
+from sessions.study import Interrupted, Study
+
+JsonDict = dict[str, JsonValue]
+
+
+class Effects:
+    """Experiments and acceptances of one study."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self.deadline: float | None = None
+        """Monotonic time at which running work is cancelled because the study's minutes are used up."""
+
+    async def experiment(self, call_id: str, wanted: ProposeExperiment) -> JsonDict:
+        """Proposes, asks, runs, concludes; returns what the Researcher is told."""
+        study = self._study
+        experiment = study.state.experiment_of_call(call_id) or self._propose(call_id, wanted)
+        answer = await study.gate.pass_through("experiment", experiment.id)
+        told: JsonDict = {
+            "experiment": experiment.id,
+            "decision": answer.verb,
+            "design": experiment.design,
+        }
+        if answer.words:
+            told["words"] = answer.words
+        if answer.verb not in ("redirect", "reject"):
+            if experiment.status != "cancelled" and experiment.result is None:
+                await study.journal.sync()
+                await self._run(experiment)
+            told |= self._outcome(experiment)
+        return told | {"experiments_left": study.experiments_left}
+
+    def _propose(self, call_id: str, wanted: ProposeExperiment) -> Experiment:
+        study = self._study
+        if study.experiments_left == 0:
+            text = f"The budget of {study.state.max_experiments} experiments is used up."
+            study.record("system", ev.BudgetReached(budget="experiments", text=text))
+            raise BadToolCall(text + " Conclude, or wait until the engineer raises it.")
+        for name in (wanted.design, wanted.baseline):
+            study.design(name)
+        number = len(study.state.experiments) + 1
+        seeds = list(range(1, study.started.seeds_per_experiment + 1))
+        arms = 1 if wanted.design == wanted.baseline else 2
+        proposal = ev.ExperimentProposed(
+            experiment=f"exp-{number}",
+            call_id=call_id,
+            title=wanted.title,
+            hypothesis=wanted.hypothesis,
+            mechanism=wanted.mechanism,
+            design=wanted.design,
+            baseline=wanted.baseline,
+            scenario=study.started.scenario,
+            prediction=wanted.prediction,
+            seeds=seeds,
+            estimate_s=study.laboratory.estimate_s(arms * len(seeds)),
+        )
+        study.record("researcher", proposal)
+        return study.state.experiments[proposal.experiment]
+
+    async def _run(self, experiment: Experiment) -> None:
+        study, proposal = self._study, experiment.proposal
+        if experiment.status != "running":
+            study.record("system", ev.ExperimentStarted(experiment=experiment.id))
+        candidate, baseline = study.design(experiment.design), study.design(proposal.baseline)
+        same = experiment.design == proposal.baseline
+        try:
+            measured = await self._measure(experiment.id, candidate, None if same else baseline, proposal.seeds)
+        except Interrupted:
+            study.record("engineer", ev.ExperimentCancelled(experiment=experiment.id, reason="interrupted"))
+            return
+        except TimeoutError:
+            self._out_of_time(experiment.id)
+            return
+        study.record("system", _finished(experiment, measured))
+
+    def _out_of_time(self, experiment: str) -> None:
+        text = f"The budget of {self._study.state.max_minutes:g} minutes is used up."
+        self._study.record("system", ev.ExperimentCancelled(experiment=experiment, reason="time budget"))
+        self._study.record("system", ev.BudgetReached(budget="minutes", text=text))
+
+    async def _measure(
+        self, subject: str, candidate: DesignUnderTest, baseline: DesignUnderTest | None, seeds: list[int]
+    ) -> Measured:
+        study = self._study
+
+        def progress(done: int, total: int, remaining_s: float | None) -> None:
+            study.show(ev.Progress(subject=subject, done=done, total=total, remaining_s=remaining_s))
+
+        left = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+        work = asyncio.ensure_future(study.laboratory.measure(candidate, baseline, seeds, progress))
+        async with asyncio.timeout(left):
+            return await study.interruptible(work)
+
+    def _outcome(self, experiment: Experiment) -> JsonDict:
+        """The result as the Researcher sees it: figures of both arms and the paired comparisons."""
+        result = experiment.result
+        if result is None:
+            return {"outcome": "cancelled"}
+        told: JsonDict = {"outcome": result.outcome, "message": result.message, "prediction": result.prediction}
+        for side, arm in (("candidate", result.candidate), ("baseline", result.baseline)):
+            if arm is not None:
+                told[side] = {name: figure(arm.metrics, name) for name in FIGURES}
+        if result.candidate is not None and result.baseline is not None:
+            told["comparisons"] = {
+                name: compare_arms(name, result.baseline, result.candidate).model_dump(mode="json") for name in COMPARED
+            }
+        return told
+
+    async def acceptance(self, call_id: str, wanted: ProposeAcceptance) -> Acceptance:
+        """Records the proposal, or finds it; the review and the approval come next."""
+        study = self._study
+        known = study.state.acceptance_of_call(call_id)
+        if known is not None:
+            return known
+        experiment = study.state.experiments.get(wanted.experiment)
+        if wanted.design not in study.state.designs:
+            raise BadToolCall(f"{wanted.design} isn't a design of this study: only those can be accepted.")
+        if experiment is None or experiment.design != wanted.design or experiment.result is None:
+            raise BadToolCall(f"{wanted.experiment} didn't measure {wanted.design}: name the experiment that did.")
+        if experiment.result.outcome != "ok":
+            raise BadToolCall(f"{wanted.experiment} failed: a design that fails can't be accepted.")
+        proposal = ev.AcceptanceProposed(
+            acceptance=f"acc-{len(study.state.acceptances) + 1}",
+            call_id=call_id,
+            design=wanted.design,
+            experiment=wanted.experiment,
+            reason=wanted.reason,
+        )
+        study.record("researcher", proposal)
+        return study.state.acceptances[proposal.acceptance]
+
+    async def accept(self, acceptance: Acceptance) -> JsonDict:
+        """Asks, measures on held-out seeds, commits; returns what the Researcher is told."""
+        study = self._study
+        answer = await study.gate.pass_through("acceptance", acceptance.id)
+        told: JsonDict = {"decision": answer.verb, "words": answer.words}
+        if answer.verb in ("redirect", "reject"):
+            return told
+        if acceptance.held_out is None and not await self._hold_out(acceptance):
+            return told | {"message": "the held-out evaluation was interrupted."}
+        held_out = acceptance.held_out
+        assert held_out is not None
+        if not held_out.passed:
+            return told | {"message": held_out.message}
+        if acceptance.status != "accepted":
+            await commit_accepted(study, acceptance)
+        c = held_out.comparison
+        assert c is not None
+        told["commit"] = study.state.designs[acceptance.proposal.design].commit
+        told["held_out"] = {
+            "candidate": show(c.metric, c.candidate),
+            "baseline": show(c.metric, c.baseline),
+            "verdict": c.verdict,
+        }
+        return told
+
+    async def _hold_out(self, acceptance: Acceptance) -> bool:
+        """Measures on fresh seeds, drawn anew for every attempt; False if it was interrupted."""
+        study = self._study
+        if not acceptance.held_out_seeds:
+            attempt = sum(bool(a.held_out_seeds) for a in study.state.acceptances.values()) + 1
+            seeds = held_out_seeds(study.started.seed, attempt, study.started.seeds_per_experiment)
+            study.record("system", ev.HeldOutStarted(acceptance=acceptance.id, seeds=seeds))
+        await study.journal.sync()
+        candidate = study.design(acceptance.proposal.design)
+        baseline = study.design(study.started.baseline)
+        try:
+            measured = await self._measure(acceptance.id, candidate, baseline, acceptance.held_out_seeds)
+        except Interrupted:
+            study.record("system", ev.Notice(level="info", text=f"{acceptance.id}: held-out evaluation interrupted."))
+            return False
+        except TimeoutError:
+            text = f"The budget of {study.state.max_minutes:g} minutes is used up."
+            study.record("system", ev.BudgetReached(budget="minutes", text=text))
+            return False
+        study.record("system", passed_held_out(acceptance, measured, baseline.name))
+        return True
+
+
+def _finished(experiment: Experiment, measured: Measured) -> ev.ExperimentFinished:
+    prediction = "undecided"
+    if measured.candidate is not None:
+        prediction = judge(experiment.proposal.prediction, measured.candidate, measured.baseline)
+    return ev.ExperimentFinished(
+        experiment=experiment.id,
+        outcome=measured.outcome,
+        message=measured.message,
+        candidate=measured.candidate,
+        baseline=measured.baseline,
+        comparison=measured.comparison,
+        prediction=prediction,  # type: ignore[arg-type]
+        telemetry=measured.telemetry,
+        telemetry_seed=experiment.proposal.seeds[0] if measured.telemetry else None,
+        wall_s=round(measured.wall_s, 3),
+    )

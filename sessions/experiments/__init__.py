@@ -1,0 +1,1 @@
+"""Experiments: evaluations outside the study's process, their isolation and their statistics."""

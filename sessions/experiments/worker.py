@@ -1,0 +1,100 @@
+"""A worker: one long-lived process that runs evaluations, one at a time, apart from the study and its screen.
+
+``python -m sessions.experiments.worker [CORE]``: one JSON object a line. In: a job. Out: ``{"ready": PID}`` once,
+then per job any number of ``{"progress": simulated seconds}`` and one ``{"result": ...}`` or ``{"error": sentence}``
+(the evaluation could not be carried out, and not because of the design). It ends when its stdin does, so it never
+outlives the study, not even one that was killed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from typing import BinaryIO
+
+from pydantic import JsonValue
+
+from sessions.errors import SessionError
+from sessions.experiments import processes
+from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
+
+_PROGRESS_EVERY_S = 0.2
+
+
+def encode_job(job: Job) -> bytes:
+    """A job as one line."""
+    return json.dumps(dataclasses.asdict(job)).encode() + b"\n"
+
+
+def decode_job(line: bytes) -> Job:
+    fields = json.loads(line)
+    fields["design"] = DesignUnderTest(**fields["design"])
+    fields["overrides"] = tuple((key, value) for key, value in fields["overrides"])
+    return Job(**fields)
+
+
+def encode_result(result: JobResult) -> dict[str, JsonValue]:
+    return {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+
+
+class _Output:
+    """The line to the pool. Everything else that is printed in this process goes nowhere."""
+
+    def __init__(self) -> None:
+        self._stream: BinaryIO = os.fdopen(os.dup(1), "wb")
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        self._next_progress = 0.0
+
+    def send(self, message: dict[str, JsonValue]) -> None:
+        self._stream.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self._stream.flush()
+
+    def progress(self, simulated_s: float) -> None:
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + _PROGRESS_EVERY_S
+            self.send({"progress": simulated_s})
+
+
+def _read_jobs(jobs: queue.SimpleQueue[bytes]) -> None:
+    """Feeds the main thread; a closed stdin ends the process at once, also in the middle of a simulation."""
+    for line in sys.stdin.buffer:
+        jobs.put(line)
+    os._exit(0)
+
+
+def _run(line: bytes, output: _Output) -> dict[str, JsonValue]:
+    try:
+        job = decode_job(line)
+        result = find_playground(job.playground).run(job, output.progress)
+        return {"result": encode_result(result)}
+    except SessionError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"The simulator failed: {type(error).__name__}: {error}"}
+
+
+def main(arguments: list[str]) -> None:
+    """Runs until stdin closes."""
+    output = _Output()
+    parent = os.getppid()
+    processes.die_with_parent(parent)
+    processes.yield_to_people()
+    if arguments:
+        processes.pin_to(int(arguments[0]))
+    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
+    output.send({"ready": os.getpid()})
+    while True:
+        output.send(_run(jobs.get(), output))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

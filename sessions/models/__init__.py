@@ -1,0 +1,1 @@
+"""Model back ends: one conversation protocol, several sources of replies."""

@@ -1,0 +1,73 @@
+"""What a better design is, as the engineer's words set it: one figure, and constraints against the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sessions.models.offline.knowledge import Knowledge, Trial, as_float
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """``metric`` is minimised; ``limits``: how much worse than the study's baseline a figure may get (0.05: 5%)."""
+
+    metric: str
+    limits: dict[str, float]
+
+    def value(self, trial: Trial) -> float:
+        return trial.candidate(self.metric)
+
+    def violated(self, trial: Trial, baseline: Trial) -> list[str]:
+        """The limited figures that are past their limit."""
+        return [
+            name
+            for name, limit in self.limits.items()
+            if trial.candidate(name) > (1 + limit) * baseline.candidate(name)
+        ]
+
+
+def objective(known: Knowledge) -> Objective:
+    """The scenario's metric, unless the engineer chose another; the newest word on each figure counts."""
+    metric = str(known.card.get("metric", "e2e_s.mean"))
+    limits: dict[str, float] = {}
+    for directive in known.directives:
+        if directive.action == "focus":
+            metric = directive.what
+        elif directive.action == "keep":
+            limits[directive.what] = (directive.value or 0.0) / 100
+    return Objective(metric, limits)
+
+
+def shown_better(trial: Trial, metric: str) -> bool:
+    """True if the interval of the paired difference on ``metric`` lies below zero."""
+    return trial.comparison(metric).get("verdict") == "better"
+
+
+def shown_worse(trial: Trial, metric: str) -> bool:
+    return trial.comparison(metric).get("verdict") == "worse"
+
+
+def change(trial: Trial, metric: str) -> float:
+    """Relative change of ``metric`` against the trial's own baseline (-0.4: 40% lower)."""
+    return as_float(trial.comparison(metric).get("relative"))
+
+
+def incumbent(known: Knowledge) -> Trial:
+    """The best design so far under the objective: the baseline's trial, or one shown to beat its predecessor.
+
+    A design replaces the incumbent only if the paired interval says *better* in the experiment that compared
+    them, or against the study's baseline for the first step; figures inside the noise replace nothing.
+    """
+    goal = objective(known)
+    base = known.baseline_trial
+    assert base is not None
+    best = base
+    for trial in known.finished:
+        if trial is base or goal.violated(trial, base):
+            continue
+        if trial.against not in (best.design, known.baseline_name):
+            continue
+        improves = trial.against == best.design or goal.value(trial) < goal.value(best)
+        if shown_better(trial, goal.metric) and improves:
+            best = trial
+    return best

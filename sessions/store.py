@@ -1,0 +1,209 @@
+"""Studies on disk: where a workspace keeps them, how one is begun, found, listed and opened again.
+
+A workspace is the design repository plus ``.glia/sessions/<id>/`` with ``journal.jsonl`` and ``telemetry/``. The
+sessions' folder is outside git's view.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import platformdirs
+
+from sessions import events as ev
+from sessions.designs import DesignRepository
+from sessions.errors import SessionError, UnknownName, WorkspaceError
+from sessions.experiments.pool import Pool
+from sessions.journal import Journal, read
+from sessions.models.base import ModelBackend
+from sessions.playground import Playground, find_playground
+from sessions.session import Session
+from sessions.state import StudyState, fold
+from sessions.study import Study
+
+ISOLATION = "process"
+"""The isolation level that is in force: a design runs in a process of its own, behind a pipe, without environment."""
+
+SEEDS_PER_EXPERIMENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOptions:
+    """How a new study is set up. ``interactive``: there is an engineer to wait for."""
+
+    scenario: str
+    slot: str = "router"
+    gate: ev.GateMode = "supervised"
+    seed: int = 0
+    max_experiments: int | None = None
+    max_minutes: float | None = None
+    interactive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One line of ``glia sessions list``. ``problem``: why the journal can't be read, or empty."""
+
+    session: str
+    started: str
+    scenario: str
+    experiments: int
+    accepted: list[str]
+    status: str
+    problem: str = ""
+
+
+def product_version() -> str:
+    try:
+        return version("glia")
+    except PackageNotFoundError:
+        return "source"
+
+
+def default_workspace() -> Path:
+    """``GLIA_WORKSPACE``, or the user's data folder."""
+    named = os.environ.get("GLIA_WORKSPACE")
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("glia")) / "workspace"
+
+
+class Workspace:
+    """A workspace folder; it is created on first use. ``make_pool``: who runs the evaluations of a session."""
+
+    def __init__(self, root: Path, make_pool: Callable[[], Pool] = Pool) -> None:
+        self._make_pool = make_pool
+        self.root = root.expanduser().absolute()
+        self.repository = DesignRepository(self.root)
+        self._sessions = self.root / ".glia" / "sessions"
+
+    def begin(self, options: StudyOptions, backend: ModelBackend, playground: Playground | None = None) -> Session:
+        """Creates a study and journals its start. Raises :class:`SessionError` for anything unusable."""
+        playground = playground or find_playground()
+        card = playground.scenario(options.scenario)
+        if options.slot not in card.slots:
+            raise UnknownName(f"slot under design in {card.name}", options.slot, card.slots)
+        self.repository.ensure()
+        session = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        folder = self._sessions / session
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {self.root} can't be written ({error.strerror}); choose another with --workspace."
+            ) from error
+        journal = Journal(folder / "journal.jsonl")
+        journal.append(
+            "system",
+            ev.SessionStarted(
+                session=session,
+                product=product_version(),
+                simulator=playground.simulator_version(),
+                playground=playground.name,
+                scenario=_reference(options.scenario, playground),
+                scenario_digest=card.digest,
+                slot=options.slot,
+                baseline=card.baseline,
+                metric=card.metric,
+                backend=backend.name,
+                gate=options.gate,
+                seed=options.seed,
+                seeds_per_experiment=SEEDS_PER_EXPERIMENT,
+                max_experiments=options.max_experiments,
+                max_minutes=options.max_minutes,
+                isolation=ISOLATION,
+            ),
+        )
+        return self._session(journal, backend, playground, options.interactive)
+
+    def resume(self, name: str, backend: ModelBackend, *, interactive: bool = True) -> Session:
+        """Opens a study again: it goes on from where its journal ends."""
+        folder = self._sessions / self.find(name)
+        journal = Journal(folder / "journal.jsonl")
+        try:
+            started = fold(journal.events).started
+            if started is None:
+                raise SessionError(f"The session {folder.name} has no beginning; delete {folder} and start anew.")
+            playground = find_playground(started.playground)
+            self._same_world(started, playground)
+            self.repository.ensure()
+            journal.append("system", ev.SessionResumed(torn_bytes=journal.torn_bytes))
+            if journal.torn_bytes:
+                text = f"An unfinished last line of {journal.torn_bytes} bytes was cut off the journal."
+                journal.append("system", ev.Notice(level="warning", text=text))
+            return self._session(journal, backend, playground, interactive)
+        except BaseException:
+            journal.close()
+            raise
+
+    def _same_world(self, started: ev.SessionStarted, playground: Playground) -> None:
+        """A study can't go on in another simulator or scenario: its figures wouldn't be comparable."""
+        card = playground.scenario(started.scenario)
+        if card.digest != started.scenario_digest:
+            raise SessionError(
+                f"The scenario {started.scenario} has changed since this session began; start a new session."
+            )
+        if playground.simulator_version() != started.simulator:
+            raise SessionError(
+                f"This session was begun with simulator {started.simulator}, here is "
+                f"{playground.simulator_version()}: its figures wouldn't be comparable. Start a new session."
+            )
+
+    def _session(self, journal: Journal, backend: ModelBackend, playground: Playground, interactive: bool) -> Session:
+        folder = journal.path.parent
+        study = Study(journal, playground, self.repository, self._make_pool(), folder, interactive=interactive)
+        return Session(study, backend)
+
+    def names(self) -> list[str]:
+        """Ids of the sessions in this workspace, newest last."""
+        if not self._sessions.is_dir():
+            return []
+        return sorted(path.name for path in self._sessions.iterdir() if (path / "journal.jsonl").is_file())
+
+    def find(self, name: str) -> str:
+        """The id that ``name`` means: an id, the beginning of one that is unique, or ``last``."""
+        names = self.names()
+        if name == "last" and names:
+            return names[-1]
+        if name in names:
+            return name
+        matching = [known for known in names if known.startswith(name)]
+        if name and len(matching) == 1:
+            return matching[0]
+        if len(matching) > 1:
+            raise SessionError(f"{name!r} could be any of {', '.join(matching)}: give more of the id.")
+        raise UnknownName(f"session in {self.root}", name, names)
+
+    def summaries(self) -> list[SessionSummary]:
+        return [self._summary(name) for name in self.names()]
+
+    def state(self, name: str) -> StudyState:
+        """The state of a session, read without opening it for writing."""
+        return fold(read(self._sessions / self.find(name) / "journal.jsonl").events)
+
+    def _summary(self, name: str) -> SessionSummary:
+        try:
+            state = self.state(name)
+        except SessionError as error:
+            return SessionSummary(name, "", "", 0, [], "unreadable", str(error))
+        if state.started is None:
+            return SessionSummary(name, "", "", 0, [], "empty")
+        accepted = [d.name for d in state.designs.values() if d.commit]
+        return SessionSummary(
+            name, state.events[0].time, state.started.scenario, state.experiments_run, accepted, _status(state)
+        )
+
+
+def _reference(scenario: str, playground: Playground) -> str:
+    """How the journal names a scenario: a shipped one by name, a file by its absolute path."""
+    return scenario if scenario in playground.scenario_names() else str(Path(scenario).absolute())
+
+
+def _status(state: StudyState) -> str:
+    if state.stopped is not None:
+        return state.stopped.reason
+    return "waits for an answer" if state.pending else "open"
