@@ -1,0 +1,5 @@
+"""``python -m glia_tui`` is ``glia``."""
+
+from glia_tui.cli import main
+
+main()
