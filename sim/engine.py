@@ -31,6 +31,7 @@ from sim.cost import IterationCost, load_profile
 from sim.decisions import checked_decisions
 from sim.errors import ConservationError
 from sim.metrics import summarise
+from sim.oracle import Oracle
 from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request
 from sim.result import Result, request_table, this_environment
@@ -48,10 +49,10 @@ _DECISION = struct.Struct("<qqq")
 class Policies:
     """The policies of one run and what they are called: ``names`` maps a slot to a name, ``{"router": "llq"}``.
 
-    A router keeps state, so every run needs a fresh one.
+    A router keeps state, so every run needs a fresh one. Only an oracle is told the output lengths of the workload.
     """
 
-    router: Router
+    router: Router | Oracle
     names: Mapping[str, str]
 
 
@@ -106,7 +107,7 @@ class _Run:
         self.decisions = hashlib.sha256()
         self.end_ns = 0
         self.interval_ns = round(scenario.telemetry_interval_s * NS_PER_S)
-        self._router = policies.router
+        self._router = _told(policies.router, workload)
         self._router_name = policies.names.get("router", "router")
         self._observer = observer
         self._env = simpy.Environment()
@@ -249,3 +250,8 @@ class _Run:
         whole = all(request.generated_tokens == request.output_tokens for request in finished)
         if generated != booked or not whole or len(finished) != self._finished:
             raise ConservationError("Output tokens or finished requests don't add up at the end of the run.")
+
+
+def _told(router: Router | Oracle, workload: Workload) -> Router:
+    """The router itself, or an oracle made with the output tokens by request id."""
+    return router.make(workload.output_tokens.tolist().__getitem__) if isinstance(router, Oracle) else router

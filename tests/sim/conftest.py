@@ -20,7 +20,6 @@ from sim.result import Result
 from sim.scenario import ClusterSpec, Scenario, load_scenario
 from sim.workload.build import Workload, make_workload
 
-
 PROFILE = Profile("round", "A10", "Llama-3-8B", "made up", (1, 1000), (1_000, 1_000_000))
 
 
