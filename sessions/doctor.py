@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
 from sessions.errors import SessionError
 from sessions.settings import KEYS, InForce, user_file
+
+if TYPE_CHECKING:
+    from sessions.designs.place import Place
 
 Status = Literal["ok", "note", "problem"]
 MIN_PYTHON = (3, 11)
@@ -52,7 +55,7 @@ def examine(found: InForce, environment: Mapping[str, str], make_backend: Callab
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("settings", lambda: settings(found, environment)),
         ("workspace", lambda: workspace(found)),
-        ("git", git),
+        ("git", lambda: git(found)),
         ("isolation", isolation),
         ("back end", lambda: backend(found, environment, make_backend)),
         ("engine", engine),
@@ -89,63 +92,62 @@ def settings(found: InForce, environment: Mapping[str, str]) -> Finding:
 
 
 def workspace(found: InForce) -> Finding:
-    """Where designs and sessions go, and whether they can."""
+    """Where designs and sessions go, and whether they can. Nothing is made."""
+    from sessions.designs.place import find_place
     from sessions.store import Workspace
 
-    root = found.workspace.expanduser().absolute()
-    kind = _kind(root)
-    place = _nearest_existing(root)
-    is_writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-    names = Workspace(root).names() if is_writable else []
-    facts: dict[str, JsonValue] = {
-        "path": str(root),
-        "from": found.workspace_source,
-        "kind": kind,
-        "writable": is_writable,
-        "sessions": len(names),
-    }
-    if not is_writable:
-        todo = "Choose another with --workspace or GLIA_WORKSPACE."
-        return Finding("workspace", "problem", f"{root} can't be written.", todo, facts)
-    if kind in ("own", "existing repository"):
-        accepted = Workspace(root).repository
-        try:
-            facts["accepted_designs"] = len(accepted.log())
-        except SessionError as error:
-            todo = "Choose another workspace with --workspace or GLIA_WORKSPACE."
-            return Finding("workspace", "problem", str(error), todo, facts)
-    if kind == "folder in other use":
-        text = f"{root} holds other files and is no workspace."
-        return Finding("workspace", "problem", text, "Choose a new or an empty folder with --workspace.", facts)
-    return Finding("workspace", "ok", f"{root} ({kind}, {len(names)} sessions).", "", facts)
+    todo = "Choose another with --workspace or GLIA_WORKSPACE."
+    facts: dict[str, JsonValue] = {"path": str(found.workspace), "from": found.workspace_source}
+    try:
+        place = find_place(found.workspace)
+        kind, is_made = _kind(place)
+        facts |= {"path": str(place.root), "kind": kind, "writable": _is_writable(place.root), "branch": place.branch}
+        if not facts["writable"]:
+            return Finding("workspace", "problem", f"{place.root} can't be written.", todo, facts)
+        opened = Workspace(found.workspace)
+        facts |= {"sessions": len(opened.names()), "accepted_designs": len(opened.repository.log()) if is_made else 0}
+    except SessionError as error:
+        return Finding("workspace", "problem", str(error), todo, facts)
+    text = f"{place.root}: {kind}; sessions: {facts['sessions']}, accepted designs: {facts['accepted_designs']}."
+    return Finding("workspace", "ok", text, "", facts)
 
 
-def _kind(root: Path) -> str:
-    if (root / ".glia-workspace").is_file():
-        return "own"
-    if any((folder / ".git").exists() for folder in (root, *root.parents) if folder.is_dir()):
-        return "existing repository"
-    if not root.exists():
-        return "made on first use"
-    used = root.is_dir() and any(entry.name not in (".glia", "glia.toml") for entry in root.iterdir())
-    return "folder in other use" if used or not root.is_dir() else "made on first use"
+def _kind(place: Place) -> tuple[str, bool]:
+    """What the workspace is, in words, and whether it has been made. Raises :class:`SessionError` if it can't be."""
+    from sessions.designs.own import check_folder
+    from sessions.designs.plumbing import GitFailed, run_git
+
+    if not place.guest:
+        check_folder(place.root)
+        is_made = place.git_dir.is_dir()
+        return ("a repository of its own" if is_made else "made on first use"), is_made
+    try:
+        run_git(("rev-parse", "--verify", "--quiet", place.head), git_dir=place.git_dir)
+    except GitFailed:
+        return f"a guest in your repository; the branch {place.branch} is made on first use", False
+    return f"a guest in your repository, on the branch {place.branch}", True
 
 
-def _nearest_existing(path: Path) -> Path:
-    return next(folder for folder in (path, *path.parents) if folder.exists())
+def _is_writable(path: Path) -> bool:
+    """Could ``path`` be written, or made?"""
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def git() -> Finding:
-    """The git that is used, and who signs accepted designs."""
+def git(found: InForce) -> Finding:
+    """The git that is used, and who stands for accepted designs."""
     from sessions.designs import user_identity
     from sessions.designs.plumbing import GitFailed, run_git
+    from sessions.designs.signing import is_wanted
 
     try:
         said = run_git(("--version",), git_dir=None).decode("utf-8", "replace").strip()
     except GitFailed as error:
         return Finding("git", "problem", f"git can't be run: {error}.", "Install git 2.31 or newer.")
-    name, email = user_identity()
-    origins = {key: _origin(key) for key in ("user.name", "user.email")}
+    place = _place(found)
+    git_dir = place.git_dir if place is not None and place.guest else None
+    name, email = user_identity(git_dir)
+    origins = {key: _origin(key, git_dir) for key in ("user.name", "user.email")}
     missing = [key for key, origin in origins.items() if not origin]
     facts: dict[str, JsonValue] = {
         "version": said.removeprefix("git version "),
@@ -153,20 +155,32 @@ def git() -> Finding:
         "email": email,
         "name_from": origins["user.name"] or "the operating system's user",
         "email_from": origins["user.email"] or "the operating system's user",
+        "signs_commits": place is not None and is_wanted(place.git_dir),
     }
-    text = f"{said}; accepted designs are signed {name} <{email}>"
+    signed = " and signed" if facts["signs_commits"] else ""
+    text = f"{said}; designs that you accept are committed{signed} as {name} <{email}>"
     if missing:
         todo = f'Set yours: git config --global {missing[0]} "…"'
-        return Finding("git", "note", f"{text}, since {' and '.join(missing)} isn't set in git.", todo, facts)
+        return Finding("git", "note", f"{text}, since git has no {' and no '.join(missing)}.", todo, facts)
     return Finding("git", "ok", f"{text} (from {origins['user.email']}).", "", facts)
 
 
-def _origin(key: str) -> str:
+def _place(found: InForce) -> Place | None:
+    """Where the workspace lies; ``None`` where it can't be one."""
+    from sessions.designs.place import find_place
+
+    try:
+        return find_place(found.workspace)
+    except SessionError:
+        return None
+
+
+def _origin(key: str, git_dir: Path | None) -> str:
     """The file that git takes ``key`` from, or empty."""
     from sessions.designs.plumbing import GitFailed, run_git
 
     try:
-        line = run_git(("config", "--show-origin", "--get", key), git_dir=None).decode("utf-8", "replace")
+        line = run_git(("config", "--show-origin", "--get", key), git_dir=git_dir).decode("utf-8", "replace")
     except GitFailed:
         return ""
     return line.partition("\t")[0].removeprefix("file:")

@@ -86,14 +86,13 @@ def workspace_folder(option: Path | None, environment: Mapping[str, str] | None 
 
 
 def workspace_guess(option: Path | None, environment: Mapping[str, str] | None = None) -> Path:
-    """As :func:`workspace_folder`, but quick, unchecked and never raising: for what a shell offers on <Tab>."""
+    """Where ``.glia/`` is, quick, unchecked and never raising: for what a shell offers on <Tab>."""
     environment = os.environ if environment is None else environment
-    if named := _named(option, environment):
-        return named[0]
     user: dict[str, object] = {}
     with contextlib.suppress(OSError, ValueError):
         user = tomllib.loads(user_file(environment).read_text(encoding="utf-8"))
-    return _fallback(user, environment)[0]
+    folder, _ = _named(option, environment) or _fallback(user, environment)
+    return workspace_home(folder)
 
 
 def in_force(option: Path | None, environment: Mapping[str, str] | None = None) -> InForce:
@@ -116,7 +115,7 @@ def examine(option: Path | None, environment: Mapping[str, str] | None = None) -
     except SettingsError as error:
         problems.append(error)
     folder, source = _named(option, environment) or _fallback(user, environment)
-    path = folder / WORKSPACE_FILE
+    path = workspace_home(folder) / WORKSPACE_FILE
     own: dict[str, object] = {}
     try:
         own = _read(path, in_workspace=True, user_file=user_file(environment))
@@ -128,6 +127,18 @@ def examine(option: Path | None, environment: Mapping[str, str] | None = None) -
         key: str(path) if key in own else str(user_file(environment)) if key in user else DEFAULT for key in KEYS
     }
     return InForce(values, folder, source, sources, tuple(files), tuple(problems))
+
+
+def workspace_home(folder: Path) -> Path:
+    """The folder that holds ``.glia/`` and ``glia.toml``: ``folder``, or the top of the repository that it is in.
+
+    Looks for ``.git`` as :mod:`sessions.designs.place` lets git do, without starting a process.
+    """
+    folder = folder.absolute()
+    with contextlib.suppress(OSError):
+        if folder.is_dir() and any(entry.name not in (".glia", WORKSPACE_FILE) for entry in folder.iterdir()):
+            return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+    return folder
 
 
 def _named(option: Path | None, environment: Mapping[str, str]) -> tuple[Path, str] | None:

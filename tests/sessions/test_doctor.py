@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sessions.designs.plumbing import run_git
 from sessions.doctor import NOT_STOPPED, Finding, examine
 from sessions.errors import SessionError
 from sessions.settings import examine as examine_settings
-from sessions.store import ISOLATION
+from sessions.store import ISOLATION, Workspace
 
 
 def anything(_name: str) -> object:
@@ -85,6 +86,20 @@ def test_a_folder_in_other_use_is_no_workspace(tmp_path: Path) -> None:
     used.mkdir()
     (used / "thesis.txt").write_text("x")
     assert findings(used)["workspace"].status == "problem"
+
+
+def test_inside_an_engineer_s_repository_the_workspace_is_a_guest_before_and_after_first_use(tmp_path: Path) -> None:
+    folder = tmp_path / "repository" / "sub"
+    folder.mkdir(parents=True)
+    (folder / "code.py").write_text("x = 1\n")
+    run_git(("init", "-q", str(folder.parent)), git_dir=None)
+    before = findings(folder)["workspace"]
+    assert (before.status, before.facts["path"]) == ("ok", str(folder.parent))
+    assert "made on first use" in before.text
+    Workspace(folder).repository.ensure()
+    after = findings(folder)["workspace"]
+    assert after.status == "ok"
+    assert "made on first use" not in after.text
 
 
 def test_a_file_in_the_place_of_a_workspace_is_a_problem(tmp_path: Path) -> None:

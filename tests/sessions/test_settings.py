@@ -97,6 +97,21 @@ def test_a_workspace_can_not_name_another_workspace(user: Path, workspace: Path)
         in_force(workspace, environment(user))
 
 
+def test_in_an_engineer_s_repository_the_workspace_s_file_lies_at_its_top(user: Path, workspace: Path) -> None:
+    (workspace / ".git").mkdir()
+    (workspace / "sub").mkdir()
+    (workspace / "sub" / "code.py").write_text("")
+    (workspace / "glia.toml").write_text("max_minutes = 5\n")
+    assert in_force(workspace / "sub", environment(user)).values.max_minutes == 5
+
+
+def test_the_file_of_a_folder_above_a_plain_workspace_is_not_used(user: Path, workspace: Path) -> None:
+    (workspace / "sub").mkdir()
+    (workspace / "sub" / "thesis.txt").write_text("")
+    (workspace / "glia.toml").write_text("max_minutes = 5\n")
+    assert in_force(workspace / "sub", environment(user)).values.max_minutes is None
+
+
 def test_a_named_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="GLIA_CONFIG names"):
         in_force(tmp_path, {"GLIA_CONFIG": str(tmp_path / "none.toml")})

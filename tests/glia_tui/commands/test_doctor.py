@@ -12,7 +12,7 @@ def test_a_usable_place_is_exit_0_without_a_terminal(glia: Glia, workspace: Path
     done = glia("doctor")
     assert done.code == 0
     assert "Everything that a study needs is there." in done.out
-    assert f"(own, {1} sessions)" in " ".join(done.out.split())
+    assert "a repository of its own; sessions: 1, accepted designs: 1." in " ".join(done.out.split())
     assert "\x1b" not in done.out
 
 
