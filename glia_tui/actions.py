@@ -60,8 +60,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("skip", "playback", "to the end", "Skip to the end of the run"),
     Command("replay", "playback", "replay", "Play the run again from the beginning"),
     Command("symbols", "playback", "symbols", "Draw charts with braille, block or ascii", argument="NAME"),
-    Command("help", "app", "help", "Show this help", ("question_mark", "f1"), "?"),
-    Command("quit", "app", "quit", "Save and leave; a waiting proposal stays unanswered", ("ctrl+q", "ctrl+c"), "^q"),
+    Command("help", "app", "help", "Keys and commands", ("question_mark", "f1"), "?"),
+    Command("quit", "app", "quit", "Quit and save; what waits stays unanswered", ("ctrl+q", "ctrl+c"), "^q"),
 )
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}
 

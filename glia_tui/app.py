@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -19,6 +20,7 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import TextArea
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from glia_tui.ports import StudySession
@@ -53,7 +55,9 @@ class GliaApp(App[None]):
 
     def __init__(self, session: StudySession, *, clock: Callable[[], float] = monotonic) -> None:
         """``clock``: monotonic, in seconds; the tests bring their own."""
-        super().__init__()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        if self.no_color:  # the theme whose cursor and selection are reversed and not coloured
+            self.theme = "ansi-dark"
         self.session = session
         self._clock = clock
         self._is_leaving = False
@@ -95,8 +99,11 @@ class GliaApp(App[None]):
             loop.add_signal_handler(number, lambda: loop.create_task(self.action_leave()))
 
     async def action_copy_or_leave(self) -> None:
-        """Copies what the mouse has selected; without a selection, leaves."""
-        if self.screen.get_selected_text():
+        """Copies what is selected; without a selection, leaves."""
+        focused = self.focused
+        if isinstance(focused, TextArea) and focused.selected_text:
+            focused.action_copy()
+        elif self.screen.get_selected_text():
             self.screen.action_copy_text()
         else:
             await self.action_leave()
@@ -123,7 +130,7 @@ class GliaApp(App[None]):
         if isinstance(screen, StudyScreen):
             for command in screen.commands.offered():
                 slash = f"/{command.name}" + (f", key {command.shown_key}" if command.shown_key else "")
-                prefix = "Proposal: " if command.group == "answer" else ""  # an answer never comes first in the list
+                prefix = "Waiting proposal: " if command.group == "answer" else ""  # never first in the list
                 yield SystemCommand(prefix + command.title, slash, partial(self._perform, screen, command.name))
         yield SystemCommand("Theme", "Light, dark and others", self.action_change_theme)
 
@@ -134,6 +141,6 @@ class GliaApp(App[None]):
 def run_app(session: StudySession, *, theme: str = "") -> None:
     """Opens the app on ``session`` and returns when the engineer has left it. ``theme``: one that Textual knows."""
     app = GliaApp(session)
-    if theme:
+    if theme and not app.no_color:
         app.theme = theme
     app.run()

@@ -46,6 +46,21 @@ def header(state: StudyState, title: StudyTitle, width: int) -> Line:
     return Line((*start, Span(" " * max(gap, 0)), *end))
 
 
+def about(state: StudyState, title: StudyTitle) -> tuple[str, ...]:
+    """Sentences on what is in force, said when the study starts."""
+    started = state.started
+    objective = ""
+    if started is not None:
+        metric = wording.metric_title(started.metric)
+        objective = f" Baseline {started.baseline}, objective {metric}: lower is better."
+    return (
+        f"{one_line(title.hardware)}.{objective}",
+        f"Back end: {wording.back_end(started, title.backend_label)}.",
+        f"Gate: {wording.gate_words(state)}. Designs run isolated: {one_line(title.isolation)}.",
+        f"Accepted designs become commits in {one_line(title.workspace)}",
+    )
+
+
 def _experiments(state: StudyState) -> str:
     most = "" if state.max_experiments is None else f"/{state.max_experiments}"
     return f"exp {state.experiments_run}{most}"

@@ -23,7 +23,7 @@ _MARKS: dict[Standing, tuple[str, Role]] = {
 }
 
 
-_RANK, _NAME, _MEAN, _CHANGE, _P99, _COMMIT, _TITLE = 3, 15, 11, 6, 5, 8, 20
+_MARK, _RANK, _NAME, _MEAN, _CHANGE, _P99, _COMMIT, _TITLE = 2, 3, 15, 11, 6, 5, 8, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,49 +115,61 @@ def _paired(reference: Place, other: Place) -> ev.Comparison | None:
     return compare(reference.metric, wording.unit_of(reference.metric), ours, theirs)
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Widths of the columns; 0 for one that is left out."""
+
+    rank: int
+    name: int
+    p99: int
+    commit: int
+
+
+def _columns(places: list[Place], width: int) -> _Columns:
+    """What fits in ``width`` cells beside mark, mean and change: the commit first, then rank, then P99."""
+    wanted = max([8, *(len(place.design) + 2 for place in places)])
+    least = min(wanted, _NAME)
+    spare = width + 1 - _MARK - least - _MEAN - _CHANGE  # the last column needs no gap
+    commit = _COMMIT if any(place.commit for place in places) and spare >= _COMMIT else 0
+    rank = _RANK if spare - commit >= _RANK else 0
+    p99 = _P99 if spare - commit - rank >= _P99 else 0
+    return _Columns(rank, max(min(wanted, least + spare - commit - rank - p99), 2), p99, commit)
+
+
 def table(places: list[Place], width: int) -> list[Line]:
-    """The leaderboard in ``width`` cells, with a header. What doesn't fit is left out: P99, then rank, then commit."""
+    """The leaderboard in ``width`` cells, with a header; the experiment's title where there is room for it."""
+    columns = _columns(places, width)
     unit = wording.unit_of(places[0].metric) if places else ""
-    wanted = max(8, *(len(place.design) + 2 for place in places))
-    spare = width + 1 - 2 - min(wanted, _NAME) - _MEAN - _CHANGE  # the last column needs no gap
-    has_commit = any(place.commit for place in places) and spare >= _COMMIT
-    spare -= has_commit * _COMMIT
-    has_rank = spare >= _RANK
-    spare -= has_rank * _RANK
-    has_p99 = spare >= _P99
-    name = min(wanted, min(wanted, _NAME) + spare - has_p99 * _P99)
-    header = "  " + (pad("#", _RANK) if has_rank else "") + pad("design", name) + pad(f"mean ({unit})", _MEAN)
-    header += pad("", _CHANGE) + (pad("P99", _P99) if has_p99 else "") + ("commit" if has_commit else "")
-    tied = {place.rank for place in places if sum(p.rank == place.rank for p in places) > 1}
-    lines = [line((header.rstrip(), "muted"))]
+    header = [" " * _MARK, pad("#", columns.rank), pad("design", columns.name), pad(f"mean ({unit})", _MEAN)]
+    header += [" " * _CHANGE, pad("P99", columns.p99), pad("commit", columns.commit)]
+    ranks = [place.rank for place in places]
+    lines = [line(("".join(header).rstrip(), "muted"))]
     for place in places:
         mark, role = _MARKS[place.standing]
-        spans = [Span(f"{mark} ", role)]
-        if has_rank:
-            rank = f"{place.rank}{'=' if place.rank in tied else ''}" if place.rank else ""
-            spans.append(Span(pad(rank, _RANK), "muted"))
-        spans.append(
-            Span(pad(elide(place.design, name - 1), name), "text" if place.standing == "baseline" else "strong")
-        )
-        spans += _figures(place, role, has_p99)
-        if has_commit:
-            spans.append(Span(pad(place.commit[:7], _COMMIT), "good"))
+        rank = f"{place.rank}{'=' if ranks.count(place.rank) > 1 else ''}" if place.rank else ""
+        weight: Role = "text" if place.standing == "baseline" else "strong"
+        spans = [
+            Span(pad(mark, _MARK), role),
+            Span(pad(rank, columns.rank), "muted"),
+            Span(pad(elide(place.design, columns.name - 1), columns.name), weight),
+            *_figures(place, role, columns.p99),
+            Span(pad(place.commit[:7], columns.commit), "good"),
+        ]
         room = width - sum(len(span.text) for span in spans)
-        if room >= _TITLE:
-            measured = f"{place.experiment}  {one_line(place.title)}" if place.title else ""
-            spans.append(Span(elide(measured, room), "muted"))
-        lines.append(Line(tuple(spans)))
+        if room >= _TITLE and place.title:
+            spans.append(Span(elide(f"{place.experiment}  {one_line(place.title)}", room), "muted"))
+        lines.append(Line(tuple(span for span in spans if span.text)))
     return lines
 
 
-def _figures(place: Place, role: Role, has_p99: bool) -> list[Span]:
+def _figures(place: Place, role: Role, p99_width: int) -> list[Span]:
     if place.mean is None or place.arm is None:
-        return [Span(pad(f"failed: {place.message}", _MEAN + _CHANGE + has_p99 * _P99), "bad")]
+        return [Span(pad(f"failed: {place.message}", _MEAN + _CHANGE + p99_width), "bad")]
     mean = wording.with_interval(place.arm.metrics, place.metric, place.mean)
     unit = wording.unit_of(place.metric)
     change = wording.percent(place.relative) if place.relative is not None else ""
     spans = [Span(pad(mean.removesuffix(unit).rstrip(), _MEAN)), Span(pad(change, _CHANGE), role)]
-    if has_p99:
+    if p99_width:
         p99 = wording.measured(place.arm.metrics, "e2e_s.p99")
-        spans.append(Span(pad(wording.number(p99) if p99 is not None else "", _P99)))
+        spans.append(Span(pad(wording.number(p99) if p99 is not None else "", p99_width)))
     return spans

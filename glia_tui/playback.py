@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from glia_tui.ports import StudySession
+from sessions.state import Experiment
+
 Array = NDArray[np.float64]
 WATCH_S = 20.0
 """Seconds the whole run takes at the default speed."""
@@ -91,6 +94,23 @@ class Film:
     def end_s(self) -> float:
         """Simulated seconds until both runs are over."""
         return max(self.candidate.end_s, self.baseline.end_s if self.baseline else 0.0)
+
+
+def film_of(session: StudySession, experiment: Experiment) -> Film | None:
+    """The recorded runs of a finished experiment, or ``None`` where nothing was recorded. Blocks on files.
+
+    Raises :class:`BadRecording`, or the session's error where a record is missing or damaged.
+    """
+    result = experiment.result
+    if result is None:
+        return None
+    arms = {name: Recording.from_json(session.telemetry(digest)) for name, digest in result.telemetry.items()}
+    front = arms.get("candidate") or arms.get("baseline")
+    if front is None:
+        return None
+    behind = arms.get("baseline") if "candidate" in arms else None
+    baseline = experiment.proposal.baseline
+    return Film(experiment.id, result.telemetry_seed, experiment.design, front, baseline, behind)
 
 
 class Player:

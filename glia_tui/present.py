@@ -7,17 +7,15 @@ feeding it the journal.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pydantic import JsonValue
-
 from glia_tui import diffing, results, wording
-from glia_tui.lines import BLANK, Line, Role, Row, Span, clean, elide, one_line, row, wrap_all
+from glia_tui.lines import BLANK, Line, Role, Row, Span, one_line, row, wrap_all
 from glia_tui.proposals import SourceOf, design_change, experiment_rows, labelled
 from glia_tui.prose import prose
+from glia_tui.tellings import answer_words, call_row, call_rows, proposal_status, supervisor_rows, system_rows
 from sessions import events as ev
 from sessions.state import Acceptance, Experiment, StudyState
 
@@ -35,7 +33,6 @@ _SPEAKERS: dict[ev.Actor, Speaker] = {
     "system": "glia",
 }
 _SHOWN_BY_THEIR_EFFECT = {"write_design", "propose_experiment", "record_insight", "propose_acceptance"}
-_CALL_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class Feed:
             case ev.AgentReplied() as reply:
                 yield from self._reply(key, speaker, reply)
             case ev.SupervisorSpoke() as spoke:
-                yield Entry(key, "supervisor", _supervisor(spoke))
+                yield Entry(key, "supervisor", supervisor_rows(spoke))
             case ev.ToolReturned() as returned:
                 yield from self._returned(returned)
             case ev.DesignWritten() as written:
@@ -141,7 +138,7 @@ class Feed:
                 words = f"✔ {accepted.design} accepted: commit {accepted.commit[:7]}, tag {accepted.tag}"
                 yield Entry(key, "glia", (row((words, "good"), hang=2),))
             case _:
-                if rows := _system_rows(event.data, self._state, self._about):
+                if rows := system_rows(event.data, self._state, self._about):
                     yield Entry(key, "glia", rows)
 
     def _reply(self, key: str, speaker: Speaker, reply: ev.AgentReplied) -> Iterator[Entry]:
@@ -156,7 +153,7 @@ class Feed:
         for call in reply.tool_calls:
             self._calls[call.id] = call
             if call.name not in _SHOWN_BY_THEIR_EFFECT:
-                yield _call(call, None, speaker)
+                yield self._call(call, None, speaker)
 
     def _returned(self, returned: ev.ToolReturned) -> Iterator[Entry]:
         call = self._calls.get(returned.call_id)
@@ -165,7 +162,7 @@ class Feed:
         state = self._state
         has_effect = state.experiment_of_call(call.id) or state.acceptance_of_call(call.id)
         if call.name not in _SHOWN_BY_THEIR_EFFECT or (returned.is_error and not has_effect):
-            yield _call(call, returned, "researcher")
+            yield self._call(call, returned, "researcher")
 
     def _design(self, key: str, speaker: Speaker, written: ev.DesignWritten) -> Entry:
         baseline = self._state.started.baseline if self._state.started else ""
@@ -183,7 +180,7 @@ class Feed:
 
     def _proposal(self, experiment: Experiment, reason: str = "") -> Entry:
         p = experiment.proposal
-        words, role = _status(self._state, experiment, reason)
+        words, role = proposal_status(self._state, experiment, reason)
         title = row((f"{p.experiment}  ", "accent"), (one_line(p.title), "strong"), hang=len(p.experiment) + 2)
         rows: tuple[Row, ...] = (title, row((words, role), hang=2))
         if experiment.status != "proposed":  # until then the card says it, right below
@@ -205,7 +202,7 @@ class Feed:
 
     def _acceptance(self, acceptance: Acceptance) -> Entry:
         p = acceptance.proposal
-        answer = _answer_words(self._state, acceptance.approval)
+        answer = answer_words(self._state, acceptance.approval)
         words: dict[str, tuple[str, Role]] = {
             "proposed": ("◇ waits for your answer", "accent"),
             "approved": (answer, "muted"),
@@ -233,106 +230,8 @@ class Feed:
             why = f": {one_line(answer.words)}" if answer.words else ""
             yield Entry(key, "you", (row((f"rejected {subject}", "muted"), why, hang=2),))
 
+    def _call(self, call: ev.ToolCall, returned: ev.ToolReturned | None, speaker: Speaker) -> Entry:
+        def detail(width: int) -> list[Line]:
+            return wrap_all(call_rows(call, returned), width)
 
-def _answer_words(state: StudyState, approval: str) -> str:
-    found = state.approvals.get(approval)
-    answer = found.answer if found else None
-    if answer is None:
-        return "◇ waits for your answer"
-    if answer.rule:
-        return f"✓ approved without asking ({answer.rule})"
-    return {
-        "approve": "✓ approved by you",
-        "approve_kind": "✓ approved by you, and this kind from now on",
-        "edit": f"✓ approved with your edit: {answer.design}",
-        "redirect": "↩ redirected by you",
-        "reject": "✕ rejected by you",
-    }[answer.verb]
-
-
-def _status(state: StudyState, experiment: Experiment, reason: str) -> tuple[str, Role]:
-    words = _answer_words(state, experiment.approval)
-    match experiment.status:
-        case "proposed":
-            return "◇ waits for your answer", "accent"
-        case "running":
-            return f"{words}; ▶ runs now", "muted"
-        case "cancelled":
-            return f"{words}; cancelled{': ' + one_line(reason) if reason else ''}", "warn"
-        case _:
-            return words, "muted"
-
-
-def _supervisor(spoke: ev.SupervisorSpoke) -> tuple[Row, ...]:
-    verdicts: dict[str, tuple[str, Role]] = {
-        "continue": ("asks to continue", "muted"),
-        "revise": ("asks to revise", "warn"),
-        "finish": ("asks to finish", "accent"),
-    }
-    triggers = {"cadence": "a regular review", "stall": "no progress lately", "acceptance": "before an acceptance"}
-    words, role = verdicts[spoke.verdict]
-    return (*prose(spoke.text), row((words, role), (f" · {triggers[spoke.trigger]}", "muted")))
-
-
-def _call(call: ev.ToolCall, returned: ev.ToolReturned | None, speaker: Speaker) -> Entry:
-    """A tool call on one line; its arguments and result unfold."""
-    main = next((str(value) for value in call.arguments.values() if isinstance(value, str | int | float)), "")
-    parts: list[str | tuple[str, Role]] = [(one_line(call.name), "muted"), (f" {elide(one_line(main), 60)}", "text")]
-    if returned is None:
-        parts.append((" …", "muted"))
-    elif returned.is_error:
-        parts.append((f"  {_error_of(returned)}", "bad"))
-
-    def detail(width: int) -> list[Line]:
-        rows = [*_json_rows("arguments", dict(call.arguments))]
-        if returned is not None:
-            rows += [BLANK, *_json_rows("result", returned.content)]
-        return wrap_all(rows, width)
-
-    return Entry(f"call:{call.id}", speaker, (row(*parts, hang=2),), detail, labelled=False)
-
-
-def _error_of(returned: ev.ToolReturned) -> str:
-    message = returned.content.get("error") or returned.content.get("message") or "failed"
-    return one_line(str(message))
-
-
-def _json_rows(title: str, content: dict[str, JsonValue]) -> list[Row]:
-    """Strings with line breaks are shown as the text they are, the rest as JSON."""
-    rows = [row((title, "muted"))]
-    for name, value in content.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-        lines = clean(text).split("\n")
-        if len(lines) == 1:
-            rows.append(row((f"{name}  ", "key"), lines[0], indent=2, hang=len(name) + 2))
-            continue
-        rows.append(row((name, "key"), indent=2))
-        rows += [row((text, "code"), indent=4, hang=2) for text in lines[:_CALL_LINES]]
-        if len(lines) > _CALL_LINES:
-            rows.append(row((f"… {len(lines) - _CALL_LINES} more lines", "muted"), indent=4))
-    return rows
-
-
-def _system_rows(data: ev.Payload, state: StudyState, about: tuple[str, ...]) -> tuple[Row, ...]:
-    """Sentences of the system; empty for events that another entry shows."""
-    match data:
-        case ev.SessionStarted() as started:
-            title = row(("Study of ", "muted"), (started.scenario, "strong"), (f"  {started.session}", "muted"))
-            return (title, *(row((one_line(sentence), "muted"), hang=2) for sentence in about))
-        case ev.SessionResumed(torn_bytes=torn):
-            cut = f" An unfinished last line of {torn} bytes was cut off." if torn else ""
-            return (row((f"Study resumed.{cut}", "muted")),)
-        case ev.GateChanged():
-            return (row((f"Gate: {wording.gate_words(state)}.", "muted")),)
-        case ev.BudgetChanged(max_experiments=most):
-            return (row((f"Budget: {'no limit' if most is None else f'{most} experiments'}.", "muted")),)
-        case ev.BudgetReached(text=text):
-            return (row((one_line(text), "warn")),)
-        case ev.Notice(level=level, text=text):
-            roles: dict[str, Role] = {"info": "muted", "warning": "warn", "error": "bad"}
-            return (row((one_line(text), roles[level]), hang=2),)
-        case ev.SessionStopped() as stopped:
-            why = one_line(stopped.text) or stopped.reason
-            return (row((f"Study stopped: {why}", "strong"), hang=2),)
-        case _:
-            return ()
+        return Entry(f"call:{call.id}", speaker, (call_row(call, returned),), detail, labelled=False)

@@ -105,11 +105,6 @@ def _grid(curve: Curve, x_end: float, y_end: float, columns: int, rows: int) -> 
     return grid
 
 
-def strip_levels(x: Array, y: Array, x_end: float, columns: int) -> Array:
-    """The highest value of each column (NaN where there is none): for bars one row high."""
-    return column_ranges(x, y, x_end, columns)[1]
-
-
 def nice_ceiling(value: float) -> float:
     """The smallest of 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8 × 10ⁿ that is at least ``value``: the top of an axis."""
     if not value > 0:

@@ -6,11 +6,10 @@ state; what it keeps for itself is only where the reader is looking.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, getters, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
@@ -18,12 +17,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
-from glia_tui import chrome, wording
+from glia_tui import chrome
 from glia_tui.actions import COMMANDS
 from glia_tui.answering import AnswerDesk
 from glia_tui.leaderboard import leaderboard
-from glia_tui.lines import Line, Role, Span, row, wrap
-from glia_tui.playback import BadRecording, Film, Recording
+from glia_tui.lines import Line, Role, Span
 from glia_tui.ports import StudySession
 from glia_tui.present import Change, Entry, Feed
 from glia_tui.proposals import card_rows, card_title
@@ -33,18 +31,15 @@ from glia_tui.widgets.bars import HintBar, Made, Tabs
 from glia_tui.widgets.cluster import ClusterPanel
 from glia_tui.widgets.composer import Composer, Prompt, Suggestions
 from glia_tui.widgets.designs import DesignsList, DesignsPanel
-from glia_tui.widgets.paper import Paper
+from glia_tui.widgets.message import Message
 from glia_tui.widgets.proposal import ProposalCard
 from glia_tui.widgets.transcript import Transcript
 from sessions import events as ev
-from sessions.errors import SessionError
-from sessions.state import Experiment
 
 PANES = ("conversation", "cluster", "designs")
 WIDE_COLUMNS = 100
 LEAST_COLUMNS, LEAST_ROWS = 60, 15
 _FLUSH_S = 0.12
-_MESSAGE_S = 12.0
 
 
 class StudyScreen(Screen[None]):
@@ -67,13 +62,12 @@ class StudyScreen(Screen[None]):
         self.desk = AnswerDesk(session, clock)
         self.commands = StudyCommands(self)
         self.pane = PANES[0]
-        self.feed = Feed(session.state, session.source_of, self._about())
+        self.feed = Feed(session.state, session.source_of, chrome.about(session.state, session.title))
         self._clock = clock
         self._drawn = 0
         self._progress: ev.Progress | None = None
         self._live: dict[str, Change] = {}
         self._flush_waits = False
-        self._said = ""
 
     def compose(self) -> ComposeResult:
         yield Made(lambda width: chrome.header(self.session.state, self.session.title, width), id="header")
@@ -82,7 +76,7 @@ class StudyScreen(Screen[None]):
             with Vertical(id="talk"):
                 yield Transcript(id="transcript")
                 yield ProposalCard(id="proposal")
-                yield Paper(id="message")
+                yield Message(id="message")
                 yield Suggestions(id="suggestions")
                 yield Made(self._status, id="status")
                 yield Prompt(id="entry")
@@ -100,17 +94,6 @@ class StudyScreen(Screen[None]):
 
     # -- what happens in the study
 
-    def _about(self) -> tuple[str, ...]:
-        state, title = self.session.state, self.session.title
-        started = state.started
-        baseline = f"Baseline {started.baseline}, objective {wording.metric_title(started.metric)}" if started else ""
-        return (
-            f"{title.hardware}. {baseline}, lower is better." if baseline else f"{title.hardware}.",
-            f"Back end: {wording.back_end(started, title.backend_label)}.",
-            f"Gate: {wording.gate_words(state)}. Designs run isolated: {title.isolation}.",
-            f"Accepted designs become commits in {title.workspace}",
-        )
-
     def _fill(self) -> None:
         """Draws the record so far."""
         entries: dict[str, Entry] = {}
@@ -120,7 +103,8 @@ class StudyScreen(Screen[None]):
         self.query_one(Transcript).fill(list(entries.values()))
         finished = [e for e in self.session.state.experiments.values() if e.result and e.result.telemetry]
         if finished:
-            self._load_film(finished[-1], False)
+            self.query_one(ClusterPanel).load(self.session, finished[-1], False)
+        self._rank_designs()
         self.update_study()
 
     def _next_changes(self) -> list[Change]:
@@ -146,25 +130,27 @@ class StudyScreen(Screen[None]):
                 self.query_one(ClusterPanel).show_progress(item)
                 self._refresh_lines()
             case ev.Event():
+                streamed = list(self._live.values())
                 self._live.clear()
-                self._progress = None if _ends_progress(item.data) else self._progress
-                self.query_one(Transcript).take(self._next_changes())
+                self.query_one(Transcript).take(streamed + self._next_changes())
                 self._effects_of(item.data)
                 self.update_study()
 
     def _effects_of(self, data: ev.Payload) -> None:
         self.query_one(Tabs).mark("conversation")
-        match data:
-            case ev.ExperimentFinished(experiment=name):
-                if data.telemetry:
-                    self._load_film(self.session.state.experiments[name], True)
-                    self.query_one(Tabs).mark("cluster")
-                self.query_one(Tabs).mark("designs")
-            case ev.ExperimentCancelled() | ev.HeldOutFinished():
-                pass
-            case _:
-                return
-        self.query_one(ClusterPanel).show_progress(None)
+        cluster = self.query_one(ClusterPanel)
+        if isinstance(data, ev.ExperimentFinished | ev.ExperimentCancelled | ev.HeldOutFinished):
+            self._progress = None
+            cluster.show_progress(None)
+        if isinstance(data, ev.ExperimentFinished) and data.telemetry:
+            cluster.load(self.session, self.session.state.experiments[data.experiment], True)
+            self.query_one(Tabs).mark("cluster")
+        if isinstance(data, ev.ExperimentFinished | ev.DesignAccepted):
+            self._rank_designs()
+            self.query_one(Tabs).mark("designs")
+
+    def _rank_designs(self) -> None:
+        self.query_one(DesignsList).rank(leaderboard(self.session.state))
 
     def _flush_soon(self) -> None:
         """Streamed text is drawn a few times a second, however fast it comes."""
@@ -179,36 +165,11 @@ class StudyScreen(Screen[None]):
             self._live.clear()
             self._refresh_lines()
 
-    @work(exclusive=True, group="film")
-    async def _load_film(self, experiment: Experiment, play: bool) -> None:
-        """Reads the telemetry away from the event loop, then shows it."""
-        try:
-            film = await asyncio.to_thread(self._film_of, experiment)
-        except (SessionError, BadRecording) as error:
-            self.tell(str(error), "bad")
-            return
-        if film is not None:
-            self.query_one(ClusterPanel).present(film, play)
-
-    def _film_of(self, experiment: Experiment) -> Film | None:
-        result = experiment.result
-        if result is None:
-            return None
-        arms = {name: Recording.from_json(self.session.telemetry(digest)) for name, digest in result.telemetry.items()}
-        front = arms.get("candidate") or arms.get("baseline")
-        if front is None:
-            return None
-        behind = arms.get("baseline") if "candidate" in arms else None
-        return Film(
-            experiment.id, result.telemetry_seed, experiment.design, front, experiment.proposal.baseline, behind
-        )
-
     # -- drawing
 
     def update_study(self) -> None:
         """Draws everything that depends on the state, except the conversation."""
         state = self.session.state
-        self.query_one(DesignsList).rank(leaderboard(state))
         card = self.query_one(ProposalCard)
         pending = self.desk.pending
         if pending is None:
@@ -247,21 +208,8 @@ class StudyScreen(Screen[None]):
         self.query_one("#keys", HintBar).show(key_hints(self))
 
     def tell(self, text: str, role: Role = "text") -> None:
-        """Says a sentence above the composer; it goes with the next key that is sent or after a while."""
-        message = self.query_one("#message", Paper)
-        message.display = bool(text)
-        if text:
-            width = self.query_one("#talk").size.width - 3
-            lines = wrap(row((text, role)), max(width, 8))
-            message.styles.height = min(len(lines), 4)
-            message.show(lines)
-            if role != "bad":  # an error stays until the engineer goes on
-                self.set_timer(_MESSAGE_S, lambda: self._hush(text))
-        self._said = text
-
-    def _hush(self, text: str) -> None:
-        if self._said == text:
-            self.tell("")
+        """Says a sentence above the composer."""
+        self.query_one(Message).say(text, role)
 
     # -- layout
 
@@ -294,9 +242,7 @@ class StudyScreen(Screen[None]):
     def next_pane(self) -> None:
         self.show_pane(PANES[(PANES.index(self.pane) + 1) % len(PANES)])
 
-    @property
-    def composer(self) -> Composer:
-        return self.query_one(Composer)
+    composer = getters.query_one(Composer)
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)
@@ -304,6 +250,10 @@ class StudyScreen(Screen[None]):
     @on(ClusterPanel.Changed)
     def _look_again(self) -> None:
         self._refresh_lines()
+
+    @on(ClusterPanel.Failed)
+    def _film_failed(self, event: ClusterPanel.Failed) -> None:
+        self.tell(event.why, "bad")
 
     @on(TextArea.Changed)
     def _typed(self, event: TextArea.Changed) -> None:
@@ -347,7 +297,3 @@ class StudyScreen(Screen[None]):
 
     def action_back(self) -> None:
         self.commands.back()
-
-
-def _ends_progress(data: ev.Payload) -> bool:
-    return isinstance(data, ev.ExperimentFinished | ev.ExperimentCancelled | ev.HeldOutFinished)

@@ -16,11 +16,10 @@ from textual.widget import Widget
 
 from glia_tui import wording
 from glia_tui.lines import Line, Role, Span, pad
-from glia_tui.raster import Array, Curve, Raster, Symbols, nice_ceiling, rasterise, strip_levels
+from glia_tui.raster import Array, Curve, Raster, Symbols, column_ranges, nice_ceiling, rasterise
+from glia_tui.scenes import AXIS, Scene
 from glia_tui.widgets.paper import LineBar, Painter
 
-AXIS = 7
-"""Cells left of the plot, for the numbers of the axis."""
 _BARS = {"braille": " ▁▂▃▄▅▆▇", "block": " ▁▂▃▄▅▆▇", "ascii": " .:-=+*#"}
 _KV_TITLES = ("KV cache usage by replica", "KV cache by replica", "KV cache")
 
@@ -42,12 +41,10 @@ class Chart(Widget):
         self._symbols: Symbols = "braille"
         self._strips: list[Strip] = []
 
-    def show(
-        self, curves: Sequence[Curve], legend: tuple[Span, ...], x_end: float, y_end: float, symbols: Symbols
-    ) -> None:
-        """Draws ``curves``, the last in front, over 0..``x_end`` and 0..``y_end``."""
-        self._curves, self._legend, self._symbols = curves, legend, symbols
-        self._x_end, self._y_end = x_end, nice_ceiling(y_end)
+    def show(self, scene: Scene, x_end: float, symbols: Symbols) -> None:
+        """Draws the scene's curves, the last in front, over 0..``x_end`` and 0 to a round number above its peak."""
+        self._curves, self._legend, self._symbols = scene.curves, scene.legend, symbols
+        self._x_end, self._y_end = x_end, nice_ceiling(scene.peak)
         self._strips = []
         self.refresh()
 
@@ -106,17 +103,15 @@ class UsageStrips(LineBar):
         super().__init__(id=id)
         self._lines: list[Line] = [Line()]
         self._made_for = (0, 0)
-        self._x: Array = np.array([])
-        self._usage: Array = np.zeros((0, 0))
-        self._legend: tuple[Span, ...] = ()
+        self._scene = Scene((), (), 1.0)
         self._x_end = 1.0
         self._symbols: Symbols = "braille"
 
-    def show(self, x: Array, usage: Array, legend: tuple[Span, ...], x_end: float, symbols: Symbols) -> None:
-        """``usage``: samples × replicas up to now, 0..1."""
-        if usage.shape[1] != self._usage.shape[1]:
-            self.styles.height = usage.shape[1] + 1
-        self._x, self._usage, self._legend, self._x_end, self._symbols = x, usage, legend, x_end, symbols
+    def show(self, scene: Scene, x_end: float, symbols: Symbols) -> None:
+        """One row for each curve, which is a replica's usage (0..1) up to now."""
+        if len(scene.curves) != len(self._scene.curves):
+            self.styles.height = len(scene.curves) + 1
+        self._scene, self._x_end, self._symbols = scene, x_end, symbols
         self._made_for = (0, 0)
         self.refresh()
 
@@ -127,12 +122,11 @@ class UsageStrips(LineBar):
         return self._lines[y] if y < len(self._lines) else Line()
 
     def _make(self, width: int, height: int) -> list[Line]:
-        lines = [_head(_KV_TITLES, self._legend, width)]
-        for replica in range(min(self._usage.shape[1], height - 1)):
-            usage = self._usage[:, replica]
-            levels = strip_levels(self._x, usage, self._x_end, max(width - AXIS - 1, 1))
-            now = f"{replica}{usage[-1] * 100:4.0f}% ".rjust(AXIS)
-            lines.append(Line((Span(now, "muted"), Span(_bars(levels, self._symbols), "candidate"))))
+        lines = [_head(_KV_TITLES, self._scene.legend, width)]
+        for curve in self._scene.curves[: max(height - 1, 0)]:
+            levels = column_ranges(curve.x, curve.y, self._x_end, max(width - AXIS - 1, 1))[1]
+            now = f"{curve.letter}{curve.y[-1] * 100:4.0f}% ".rjust(AXIS)
+            lines.append(Line((Span(now, "muted"), Span(_bars(levels, self._symbols), curve.role))))
         return lines
 
 

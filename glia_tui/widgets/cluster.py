@@ -5,26 +5,30 @@ The timer runs only while something plays and is on the screen; with animations 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import ClassVar
 
-import numpy as np
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
 
-from glia_tui import chrome, wording
-from glia_tui.lines import Line, Role, Span, elide, row, wrap
-from glia_tui.playback import Film, Player, Recording
-from glia_tui.raster import Array, Curve, Symbols
+from glia_tui import chrome, scenes
+from glia_tui.lines import Line, Span, row, wrap
+from glia_tui.playback import BadRecording, Film, Player, film_of
+from glia_tui.ports import StudySession
+from glia_tui.raster import Symbols
 from glia_tui.widgets.bars import Made
-from glia_tui.widgets.chart import AXIS, Chart, UsageStrips
+from glia_tui.widgets.chart import Chart, UsageStrips
 from glia_tui.widgets.paper import Bar, Paper
 from sessions import events as ev
+from sessions.errors import SessionError
+from sessions.state import Experiment
 
 _FRAME_S = 0.1
 _NOTHING = "What happens in the cluster plays here after the first experiment: completion times, queues and KV cache."
@@ -42,6 +46,13 @@ class ClusterPanel(Vertical, can_focus=True):
 
     class Changed(Message):
         """What can be done with the show has changed."""
+
+    class Failed(Message):
+        """The telemetry can't be shown; ``why`` is a sentence."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
 
     def __init__(self, *, id: str | None = None, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(id=id)
@@ -61,14 +72,25 @@ class ClusterPanel(Vertical, can_focus=True):
             yield Chart(("mean completion so far (s)", "mean completion (s)", "mean (s)"), id="chart-completion")
             yield Chart(("requests waiting or held, and running", "requests"), id="chart-queue")
             yield UsageStrips(id="chart-kv")
-            yield Made(self._time_axis, id="cluster-axis")
-            yield Made(self._figures, id="cluster-figures")
+            yield Made(partial(self._line, scenes.time_axis), id="cluster-axis")
+            yield Made(partial(self._line, scenes.figures), id="cluster-figures")
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(_FRAME_S, self._tick, pause=True)
         self.show_progress(None)
 
     # -- what is shown
+
+    @work(exclusive=True, group="film")
+    async def load(self, session: StudySession, experiment: Experiment, play: bool) -> None:
+        """Reads an experiment's telemetry away from the event loop, then presents it."""
+        try:
+            film = await asyncio.to_thread(film_of, session, experiment)
+        except (SessionError, BadRecording) as error:
+            self.post_message(self.Failed(str(error)))
+            return
+        if film is not None:
+            self.present(film, play)
 
     def present(self, film: Film, play: bool) -> None:
         """Shows ``film``, from its beginning if ``play`` (and animations are on), else at its end."""
@@ -176,119 +198,20 @@ class ClusterPanel(Vertical, can_focus=True):
         film, player = self.film, self.player
         if film is None or player is None:
             return
-        now = player.position_s
-        self._draw_completion(film, now)
-        self._draw_queue(film, now)
-        self._draw_kv(film, now)
+        now, symbols = player.position_s, self.symbols
+        for name, scene in (
+            ("#chart-completion", scenes.completion(film, now, symbols)),
+            ("#chart-queue", scenes.requests(film, now, symbols)),
+        ):
+            self.query_one(name, Chart).show(scene, film.end_s, symbols)
+        self.query_one("#chart-kv", UsageStrips).show(scenes.kv_cache(film, now, symbols), film.end_s, symbols)
         for name in ("#cluster-title", "#cluster-axis", "#cluster-figures"):
             self.query_one(name, Made).refresh()
 
-    def _draw_completion(self, film: Film, now: float) -> None:
-        curves, legend = [], []
-        peak = _peak(film.candidate.mean_completion_s)
-        if film.baseline:
-            b = film.baseline
-            peak = max(peak, _peak(b.mean_completion_s))
-            curves.append(Curve("b", "baseline", b.t_s, b.mean_completion_s, dotted=True))
-            legend += _legend("┄", film.baseline_name, b.mean_completion_s[b.at(now)], "baseline")
-        c = film.candidate
-        upto = c.at(now) + 1
-        curves.append(Curve("C", "candidate", c.t_s[:upto], c.mean_completion_s[:upto]))
-        legend = _legend("━", film.candidate_name, c.mean_completion_s[upto - 1], "candidate") + legend
-        chart = self.query_one("#chart-completion", Chart)
-        chart.show(curves, tuple(legend), film.end_s, peak, self.symbols)
-
-    def _draw_queue(self, film: Film, now: float) -> None:
-        c = film.candidate
-        upto = c.at(now) + 1
-        curves: list[Curve] = []
-        peak = max(_peak(c.waiting), _peak(c.running))
-        if film.baseline:
-            b = film.baseline
-            peak = max(peak, _peak(b.waiting), _peak(b.running))
-            curves.append(Curve("w", "baseline", b.t_s, b.waiting, dotted=True))
-            curves.append(Curve("r", "baseline-2", b.t_s, b.running, dotted=True))
-        curves.append(Curve("R", "candidate-2", c.t_s[:upto], c.running[:upto]))
-        curves.append(Curve("W", "candidate", c.t_s[:upto], c.waiting[:upto]))
-        legend = _legend("━", "waiting", c.waiting[upto - 1], "candidate")
-        legend += _legend("━", "running", c.running[upto - 1], "candidate-2")
-        chart = self.query_one("#chart-queue", Chart)
-        chart.show(curves, tuple(legend), film.end_s, peak, self.symbols)
-
-    def _draw_kv(self, film: Film, now: float) -> None:
-        c = film.candidate
-        upto = c.at(now) + 1
-        legend = [Span(f"  ━━ {elide(film.candidate_name, 16)} {c.kv_usage[upto - 1].mean():.0%}", "candidate")]
-        if film.baseline:
-            b = film.baseline
-            legend.append(Span(f"  ┄┄ {elide(film.baseline_name, 16)} {b.kv_usage[b.at(now)].mean():.0%}", "baseline"))
-        strips = self.query_one("#chart-kv", UsageStrips)
-        strips.show(c.t_s[:upto], c.kv_usage[:upto], tuple(legend), film.end_s, self.symbols)
+    def _line(self, make: Callable[[Film, Player, int], Line], width: int) -> Line:
+        return make(self.film, self.player, width) if self.film and self.player else Line()
 
     def _title(self, width: int) -> Line:
-        heading = Span("Cluster", "heading")
-        if self.film is None or self.player is None:
-            return chrome.rule((heading,), (), width)
-        film, player = self.film, self.player
-        seed = "" if film.seed is None else f", seed {film.seed}"
-        versus = f" vs {film.baseline_name}" if film.baseline else ""
-        words = f"  {film.experiment} {film.candidate_name}{versus}{seed}"
-        if len(words) > width - 28:  # the legend below names both anyway
-            words = f"  {film.experiment}{seed}"
-        left = (heading, Span(words, "muted"))
-        if player.playing:
-            state = Span(f"▶ ×{player.speed:.{0 if player.speed >= 10 else 1}f}", "accent")
-        else:
-            state = Span("■ end" if player.at_end else "⏸ paused", "muted")
-        return chrome.rule(left, (state,), width)
-
-    def _time_axis(self, width: int) -> Line:
-        """Simulated time under the charts: start, now and end."""
-        if self.film is None or self.player is None:
-            return Line()
-        room = max(width - AXIS - 1, 8)
-        end, now = f"{self.film.end_s:.0f} s", f"t={self.player.position_s:.0f} s"
-        at = round(room * self.player.position_s / max(self.film.end_s, 1e-9))
-        cells = [" "] * room
-        cells[0] = "0"
-        cells[room - len(end) :] = end
-        start = min(max(at - len(now), 2), room - len(now))
-        clear = range(max(start - 1, 0), min(start + len(now) + 1, room))
-        text = "".join(" " if position in clear else cell for position, cell in enumerate(cells))
-        if start + len(now) > room - len(end) - 1:
-            text = text[: room - len(end)].rstrip().ljust(room)
-        return Line(
-            (
-                Span(" " * AXIS + text[:start], "muted"),
-                Span(now, "strong"),
-                Span(text[start + len(now) :], "muted"),
-            )
-        )
-
-    def _figures(self, width: int) -> Line:
-        if self.film is None or self.player is None:
-            return Line()
-        figures = moment(self.film.candidate, self.player.position_s)
-        pieces = [(Span(f"{label} ", "muted"), Span(value, "strong")) for label, value in figures]
-        shown = [span for piece in chrome.fit(pieces, width) for span in (*piece, Span("  "))]
-        return Line(tuple(shown[:-1]))
-
-
-def moment(recording: Recording, now: float) -> list[tuple[str, str]]:
-    """The figures of one instant, in the words of the screen."""
-    at = recording.at(now)
-    return [
-        ("preemptions", wording.number(float(recording.preemptions[at])).removesuffix(".00").removesuffix(".0")),
-        ("held at router", f"{recording.held[at]:.0f}"),
-        ("tok/s", f"{recording.tokens_per_s(now):,.0f}".replace(",", "\u2009")),
-    ]
-
-
-def _legend(sample: str, name: str, value: float, role: Role) -> list[Span]:
-    shown = "–" if not np.isfinite(value) else wording.number(value) if value % 1 else f"{value:.0f}"
-    return [Span(f"  {sample}{sample} {elide(name, 16)} ", role), Span(shown, role)]
-
-
-def _peak(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.max()) if known.size else 0.0
+        if self.film is None:
+            return chrome.rule((Span("Cluster", "heading"),), (), width)
+        return self._line(scenes.title, width)

@@ -52,6 +52,17 @@ ROLE_STYLES: dict[Role, str] = {
 }
 """The look of each role, in the variables of the theme in force."""
 
+NO_COLOR_STYLES: dict[Role, str] = {
+    **dict.fromkeys(ROLE_STYLES, ""),
+    **dict.fromkeys(("muted", "rule", "system", "removed", "baseline", "baseline-2"), "dim"),
+    **dict.fromkeys(("strong", "accent", "heading", "key", "you", "researcher", "supervisor"), "bold"),
+    **dict.fromkeys(("keyword", "name", "added", "bad", "warn", "candidate"), "bold"),
+    "comment": "dim italic",
+    "cursor": "reverse",
+    "chip": "reverse",
+}
+"""The look of each role under ``NO_COLOR``: attributes only. Words and marks say what colour would."""
+
 
 class Painter:
     """Styles by role for one widget; :meth:`forget` them when the widget's own style changes."""
@@ -72,11 +83,17 @@ class Painter:
             self.forget()
         style = self._styles.get((role, fill))
         if style is None:
-            ground = VisualStyle.parse(ROLE_STYLES[fill], app.theme_variables)
-            text = VisualStyle.parse(ROLE_STYLES[role], app.theme_variables)
-            own = self._widget.visual_style + VisualStyle(background=ground.background)
-            style = self._styles[role, fill] = (own + text).rich_style
+            style = self._styles[role, fill] = self._make(role, fill).rich_style
         return style
+
+    def _make(self, role: Role, fill: Role) -> VisualStyle:
+        app = self._widget.app
+        looks = NO_COLOR_STYLES if app.no_color else ROLE_STYLES
+        text = VisualStyle.parse(looks[role], app.theme_variables)
+        ground = VisualStyle.parse(looks[fill], app.theme_variables)
+        if app.no_color:
+            return self._widget.visual_style + ground + text
+        return self._widget.visual_style + VisualStyle(background=ground.background) + text
 
     def segments(self, line: Line, width: int) -> list[Segment]:
         """``line`` filled up to ``width`` cells."""

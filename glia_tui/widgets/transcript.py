@@ -17,12 +17,14 @@ from textual.geometry import Size
 from textual.message import Message
 
 from glia_tui.lines import Line, Role, Span, filled, wrap_all
-from glia_tui.present import SPEAKER_ROLES, Change, Entry, Gone
+from glia_tui.present import SPEAKER_ROLES, Change, Entry
 from glia_tui.widgets.paper import Paper
 
 GUTTER = 12
 _NARROW = 56
-_EARLIER = 200
+_WINDOW = 300
+_MOST = 900
+_MORE = 300
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +38,7 @@ class _Block:
 
 
 class Transcript(Paper, can_focus=True):
-    """The conversation. Only the latest entries are laid out until earlier ones are asked for."""
+    """The conversation. Only a window of the latest entries is laid out; earlier ones when they are asked for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "mark(1)", "next", show=False),
@@ -72,35 +74,54 @@ class Transcript(Paper, can_focus=True):
 
     def fill(self, entries: list[Entry]) -> None:
         """Shows the record of a study that is opened again."""
-        self._earlier = entries[:-_EARLIER]
-        for entry in entries[-_EARLIER:]:
+        self._earlier = entries[:-_WINDOW]
+        for entry in entries[-_WINDOW:]:
             self._put(entry)
         self._compose_lines()
 
     def take(self, changes: list[Change]) -> None:
         """Adds, replaces and removes entries."""
         before = len(self._blocks)
-        for change in changes:
-            if isinstance(change, Gone):
-                block = self._index.pop(change.key, None)
-                if block is not None:
-                    self._blocks.remove(block)
-            else:
-                self._put(change)
+        first = min((self._change(change) for change in changes), default=before)
         if not self._follow:
             self.unread += max(len(self._blocks) - before, 0)
             self.post_message(self.Moved())
-        self._compose_lines()
+        elif len(self._blocks) > _MOST:
+            self._narrow()
+            first = 0
+        self._compose_lines(first)
 
-    def _put(self, entry: Entry) -> None:
+    def _change(self, change: Change) -> int:
+        """Makes one change; the number of the first block that isn't where it was."""
+        if isinstance(change, Entry):
+            return self._put(change)
+        block = self._index.pop(change.key, None)
+        if block is None:
+            return len(self._blocks)
+        number = self._number_of(block)
+        del self._blocks[number]
+        return number
+
+    def _put(self, entry: Entry) -> int:
         block = self._index.get(entry.key)
         if block is None:
             block = _Block(entry, self._needs_label(entry))
             self._index[entry.key] = block
             self._blocks.append(block)
-        else:
-            block.entry = entry
+        block.entry = entry
         block.lines = self._lay_out(block)
+        return self._number_of(block)
+
+    def _number_of(self, block: _Block) -> int:
+        """Where ``block`` is; what changes is nearly always near the end."""
+        return next(n for n in range(len(self._blocks) - 1, -1, -1) if self._blocks[n] is block)
+
+    def _narrow(self) -> None:
+        """Keeps the latest window; the rest is laid out again when it is asked for."""
+        old, self._blocks = self._blocks[:-_WINDOW], self._blocks[-_WINDOW:]
+        for block in old:
+            del self._index[block.entry.key]
+        self._earlier += [block.entry for block in old]
 
     def _needs_label(self, entry: Entry) -> bool:
         """A name is left out only where the entry above has the same speaker."""
@@ -136,14 +157,18 @@ class Transcript(Paper, can_focus=True):
     def _text_width(self) -> int:
         return self.size.width - (GUTTER if self._has_gutter() else 2) - 1
 
-    def _compose_lines(self) -> None:
-        """Puts the blocks' lines together and keeps the reader where they are."""
+    def _compose_lines(self, first: int = 0) -> None:
+        """Puts the blocks' lines together, from block ``first`` on, and keeps the reader where they are."""
         anchor = None if self._follow else self._anchor()
-        lines: list[Line] = []
-        if self._earlier:
-            lines.append(Line((Span(f"  ▴ {len(self._earlier)} earlier: Home or a click shows them", "muted"),)))
-        self._tops = []
-        for block in self._blocks:
+        lines = list(self.lines[: self._tops[first]]) if 0 < first < len(self._tops) else []
+        if 0 < first == len(self._tops):
+            lines = list(self.lines)
+        elif not lines:
+            first = 0
+            if self._earlier:
+                lines.append(Line((Span(f"  ▴ {len(self._earlier)} earlier: Home or a click shows them", "muted"),)))
+        del self._tops[first:]
+        for block in self._blocks[first:]:
             self._tops.append(len(lines))
             lines += block.lines
         self.lines = lines
@@ -152,7 +177,13 @@ class Transcript(Paper, can_focus=True):
             self._jump(self.max_scroll_y)
         elif anchor is not None and anchor[0].entry.key in self._index:
             self._jump(self._top_of(anchor[0]) + anchor[1])
+        self.call_after_refresh(self._place_scrollbar)
         self.refresh()
+
+    def _place_scrollbar(self) -> None:
+        """A scroll bar that has just appeared doesn't know where the text stands."""
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.position = self.scroll_y
 
     def _anchor(self) -> tuple[_Block, int] | None:
         """The block at the top of the screen as it was drawn last, and how many of its lines are above."""
@@ -182,16 +213,18 @@ class Transcript(Paper, can_focus=True):
     def action_to_end(self) -> None:
         self._follow = True
         self.unread = 0
+        if len(self._blocks) > _MOST:
+            self._narrow()
         self._compose_lines()
         self.post_message(self.Moved())
 
     def action_to_start(self) -> None:
-        """To the top; what had not been laid out yet is, first."""
+        """To the top, with more of what is earlier than that."""
         if self._earlier:
             later, self._blocks = self._blocks, []
-            for entry in self._earlier:
+            for entry in self._earlier[-_MORE:]:
                 self._put(entry)
-            self._earlier = []
+            del self._earlier[-_MORE:]
             self._blocks += later
         self._follow = False
         self._compose_lines()
