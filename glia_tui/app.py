@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
+from types import FrameType
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -95,8 +96,18 @@ class GliaApp(App[None]):
 
     def _leave_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: loop.create_task(self.action_leave()))
+        signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self, number: int, _frame: FrameType | None) -> None:
+        """The terminal is gone: saves and ends at once.
+
+        Not through the event loop and not through Textual's shutdown: both may wait for ever for a writer whose
+        terminal takes nothing any more. The evaluations' processes end with this one.
+        """
+        self.session.save()
+        os._exit(128 + number)
 
     async def action_copy_or_leave(self) -> None:
         """Copies what is selected; without a selection, leaves."""

@@ -85,6 +85,10 @@ class StudySession(Protocol):
         """What the back end understands of the engineer's words, for the help screen."""
         ...
 
+    def save(self) -> None:
+        """Puts everything on the disk at once, without the event loop. Approves nothing."""
+        ...
+
     async def close(self) -> None:
         """Saves. Approves nothing."""
         ...
