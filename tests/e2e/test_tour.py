@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -173,10 +174,15 @@ def test_kill_9_during_an_experiment_loses_nothing_and_resume_goes_on(terminal: 
     assert json.loads(glia(terminal.workspace, "sessions", "list", "--json"))[0]["status"] == "waits for an answer"
 
 
-def test_a_closed_terminal_approves_nothing(terminal: Terminal) -> None:
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs a way to wait for a process with a limit")
+def test_a_vanished_terminal_ends_the_process_and_approves_nothing(terminal: Terminal) -> None:
     subject = terminal.pending()
-    terminal.child.kill(signal.SIGHUP)
-    terminal.child.expect(pexpect.EOF)
+    process = os.pidfd_open(terminal.child.pid)
+    terminal.child.ptyproc.fileobj.close()
+    terminal.child.ptyproc.closed = terminal.child.closed = True
+    ended, _, _ = select.select([process], [], [], PATIENCE_S)
+    os.close(process)
+    assert ended, "the process outlived its terminal"
     state = terminal.state()
     assert status(state, subject) == "proposed"
     assert state.pending is not None

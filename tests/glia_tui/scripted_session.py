@@ -124,6 +124,9 @@ class ScriptedSession:
     def steering_help(self) -> str:
         return "try MECHANISM        propose it next\navoid MECHANISM      leave it out\nfocus on tail        weigh P99"
 
+    def save(self) -> None:
+        self.closed += 1
+
     async def close(self) -> None:
         self.closed += 1
 
