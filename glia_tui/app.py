@@ -24,9 +24,12 @@ from textual.screen import Screen
 from textual.widgets import TextArea
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
+from glia_tui.lines import Role
 from glia_tui.ports import StudySession
 from glia_tui.screens.editing import EditScreen
+from glia_tui.screens.setup import SetupScreen
 from glia_tui.screens.study import StudyScreen
+from glia_tui.setup import Setup
 from sessions.errors import SessionError
 
 _DARK = {
@@ -55,12 +58,15 @@ class GliaApp(App[None]):
         Binding("ctrl+c", "copy_or_leave", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, session: StudySession, *, clock: Callable[[], float] = monotonic) -> None:
-        """``clock``: monotonic, in seconds; the tests bring their own."""
+    def __init__(self, opening: StudySession | Setup, *, clock: Callable[[], float] = monotonic) -> None:
+        """``opening``: a study, or what one is set up with first. ``clock``: monotonic, in seconds; the tests bring
+        their own."""
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         if self.no_color:  # the theme whose cursor and selection are reversed and not coloured
             self.theme = "ansi-dark"
-        self.session = session
+        self._setup = opening if isinstance(opening, Setup) else None
+        self.session = None if isinstance(opening, Setup) else opening
+        """The study; ``None`` while it is still being set up."""
         self._clock = clock
         self._is_leaving = False
         self._driving: Worker[None] | None = None
@@ -71,18 +77,32 @@ class GliaApp(App[None]):
     def on_mount(self) -> None:
         if not self.is_headless:
             self._leave_on_signals()
-        self.push_screen(StudyScreen(self.session, self._clock))
-        self.call_after_refresh(self._start)
+        if self._setup is not None:
+            self.push_screen(SetupScreen(self._setup), self._set_up)
+        elif self.session is not None:
+            self._open(self.session)
 
-    def _start(self) -> None:
-        """After the first paint, and after the screen listens."""
-        self._driving = self._drive()
+    def _set_up(self, made: tuple[StudySession, str] | None) -> None:
+        """Goes on to the study that was begun."""
+        if made is not None:
+            self.session, told = made
+            self._open(self.session).call_after_refresh(self._say, told, "muted")
+
+    def _open(self, session: StudySession) -> StudyScreen:
+        """The study runs after the first paint, and after the screen listens."""
+        screen = StudyScreen(session, self._clock)
+        self.push_screen(screen)
+        self.call_after_refresh(self._start, session)
+        return screen
+
+    def _start(self, session: StudySession) -> None:
+        self._driving = self._drive(session)
 
     @work(group="study")
-    async def _drive(self) -> None:
+    async def _drive(self, session: StudySession) -> None:
         """Runs the study. Whatever stops it is said on the screen; what was journalled is safe."""
         try:
-            await self.session.run()
+            await session.run()
         except SessionError as error:
             self._say(str(error))
         except Exception as error:
@@ -90,10 +110,10 @@ class GliaApp(App[None]):
             kind = type(error).__name__
             self._say(f"The study stopped on an error ({kind}: {error}). Nothing is lost: quit, then resume it.")
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, role: Role = "bad") -> None:
         for screen in self.screen_stack:
             if isinstance(screen, StudyScreen):
-                screen.tell(text, "bad")
+                screen.tell(text, role)
 
     def _leave_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -107,7 +127,8 @@ class GliaApp(App[None]):
         Not through the event loop and not through Textual's shutdown: both may wait for ever for a writer whose
         terminal takes nothing any more. The evaluations' processes end with this one.
         """
-        self.session.save()
+        if self.session is not None:
+            self.session.save()
         os._exit(128 + number)
 
     async def action_copy_or_leave(self) -> None:
@@ -137,6 +158,9 @@ class GliaApp(App[None]):
             self._driving.cancel()
             with contextlib.suppress(WorkerFailed, WorkerCancelled):
                 await self._driving.wait()
+        if self.session is None:
+            self.exit(message=Text("No study was begun."))
+            return
         started = self.session.state.started
         words = f"Saved. Resume with: glia sessions resume {started.session}" if started else "Saved."
         try:
@@ -161,9 +185,10 @@ class GliaApp(App[None]):
         self.run_worker(screen.commands.perform(name))
 
 
-def run_app(session: StudySession, *, theme: str = "") -> None:
-    """Opens the app on ``session`` and returns when the engineer has left it. ``theme``: one that Textual knows."""
-    app = GliaApp(session)
+def run_app(opening: StudySession | Setup, *, theme: str = "") -> None:
+    """Opens the app on a study, or on what it is set up with, and returns when the engineer has left it. ``theme``:
+    one that Textual knows."""
+    app = GliaApp(opening)
     if theme and not app.no_color:
         app.theme = theme
     app.run()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -16,6 +16,7 @@ from glia_tui.commands.complete import policy_names, scenario_names
 from glia_tui.commands.designs_group import designs_app, why
 from glia_tui.commands.options import (
     APP_PACE_S,
+    MAX_SEED,
     BackendOption,
     ExperimentsOption,
     GateOption,
@@ -31,9 +32,12 @@ from glia_tui.commands.options import (
     study_options,
 )
 from glia_tui.commands.options import workspace_folder as _workspace
-from glia_tui.commands.output import CommandError, Exit, narrate
+from glia_tui.commands.output import CommandError, Exit, narrate, one_sentence, output_fault, prepare_streams
 from glia_tui.commands.sessions_group import sessions_app
 from sessions.errors import SessionError
+
+if TYPE_CHECKING:
+    from sessions.session import Session
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 """The base of typer's usage errors (BadParameter, UsageError, ClickException), which typer doesn't export."""
@@ -70,7 +74,7 @@ def study(
     scenario: ScenarioOption = None,
     gate: GateOption = None,
     backend: BackendOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     max_experiments: ExperimentsOption = None,
     workspace: WorkspaceOption = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -83,18 +87,33 @@ def study(
 
         sys.stdout.write(f"glia {product_version()}\n")
         return
-    values = settings_for(workspace)
-    scenario, gate = scenario or values.scenario, gate or values.gate
-    needs_terminal("glia run " + scenario)
+    from sessions.settings import in_force
+
+    found = in_force(workspace)
+    values = found.values
+    needs_terminal("glia run " + (scenario or values.scenario))
     prepare_app(values)
     from glia_tui.commands.run import make_backend
+    from glia_tui.setup import is_first_run
 
-    options = study_options(values, scenario, gate, seed, max_experiments, None, interactive=True)
-    made = make_backend(backend or values.backend, pace_s=APP_PACE_S)
-    session = open_workspace(workspace).begin(options, made)
+    opened = open_workspace(workspace)
+
+    def begin(backend: str, scenario: str, gate: str, limit: int | None) -> Session:
+        options = study_options(values, scenario, gate, seed, limit, None, interactive=True)
+        return opened.begin(options, make_backend(backend, pace_s=APP_PACE_S))
+
     from glia_tui.app import run_app
 
-    run_app(session, theme=values.theme)
+    if is_first_run(found, opened.names(), (scenario, gate, backend, seed, max_experiments)):
+        from glia_tui.first_run import make_setup
+
+        run_app(
+            make_setup(values, found.workspace, lambda c: begin(c.backend, c.scenario, c.gate, c.max_experiments)),
+            theme=values.theme,
+        )
+    else:
+        session = begin(backend or values.backend, scenario or values.scenario, gate or values.gate, max_experiments)
+        run_app(session, theme=values.theme)
 
 
 @app.command(epilog="Example: glia run paper-routing-family --gate autonomous --max-experiments 8 --json")
@@ -107,7 +126,7 @@ def run(
     gate: GateOption = None,
     max_experiments: ExperimentsOption = None,
     max_minutes: MinutesOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -132,14 +151,14 @@ def simulate(
             autocompletion=policy_names,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, run over the cores.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=10_000, help="How many seeds, run over the cores.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="The first seed.")] = 1,
     overrides: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option("--set", help="KEY=VALUE of the scenario, e.g. cluster.kv_blocks=2048."),
     ] = None,
     deadline_s: Annotated[
-        float, typer.Option("--deadline", min=0.1, help="Wall-clock limit of one run, in seconds.")
+        float, typer.Option("--deadline", min=0.1, max=86_400, help="Wall-clock limit of one run, in seconds.")
     ] = 600.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -205,30 +224,56 @@ def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
+    prepare_streams()
     raise SystemExit(_run())
 
 
 def _run() -> int:
     try:
         result = app(standalone_mode=False)
-        return int(result) if isinstance(result, int) else Exit.DONE
+        return _closing(int(result) if isinstance(result, int) else Exit.DONE)
     except typer.Exit as ended:
-        return ended.exit_code
+        return _closing(ended.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         narrate("Interrupted; everything that was shown is saved.")
         return Exit.INTERRUPTED
     except _UsageError as error:
         sentence = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
-        narrate(f"glia: {sentence}. See: glia --help")
+        narrate(one_sentence(f"glia: {sentence}. See: glia --help"))
         return Exit.USAGE
     except SessionError as error:
-        narrate(f"glia: {error}")
+        narrate(one_sentence(f"glia: {error}"))
         return error.code if isinstance(error, CommandError) else Exit.USAGE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        return _unread(Exit.DONE)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # typer's own way of ending, whose exit code is 1
+            return _unread(Exit.DONE)
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and (fault := output_fault(error)):
+            return _unwritten(fault)
         from glia_tui.commands.crash import report
 
         narrate(report(error))
         return Exit.DEFECT
+
+
+def _closing(code: int) -> int:
+    """The exit code once everything is written."""
+    try:
+        fault = output_fault()
+    except BrokenPipeError:
+        return _unread(code)
+    return _unwritten(fault) if fault else code
+
+
+def _unread(code: int) -> int:
+    """Nobody reads on: that is the reader's right."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _unwritten(fault: str) -> int:
+    narrate(f"glia: the output can't be written ({fault}); nothing is lost, send it elsewhere and ask again.")
+    return Exit.USAGE

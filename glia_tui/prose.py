@@ -70,9 +70,11 @@ def _inline(text: str) -> tuple[Span, ...]:
 
 
 def _code(lines: list[str], language: str) -> list[Row]:
+    if not lines:
+        return []  # a fence that has just been opened while the text streams
+    body: list[tuple[Span, ...]] = [(Span(text, "code"),) for text in lines]
     if language in ("", "python", "py"):
-        body = highlight("\n".join(lines))
-    else:
-        body = [(Span(text, "code"),) for text in lines]
+        coloured = highlight("\n".join(lines))
+        body = coloured if len(coloured) == len(lines) else body
     bar = (Span("│ ", "rule"),)
     return [Row(spans, 0, hang_of(text), lead=bar) for text, spans in zip(lines, body, strict=True)]

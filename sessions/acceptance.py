@@ -41,9 +41,10 @@ def passed_held_out(acceptance: Acceptance, measured: Measured, baseline: str) -
     passed = c is not None and c.verdict == "better"
     message = measured.message
     if c is not None and not passed:
+        why = f"; it {measured.message}" if measured.message else ""
         message = (
             f"on held-out seeds {acceptance.proposal.design} isn't shown to be better than {baseline}: "
-            f"{show(c.metric, c.candidate)} against {show(c.metric, c.baseline)} ({c.verdict})."
+            f"{show(c.metric, c.candidate)} against {show(c.metric, c.baseline)} ({c.verdict}{why})."
         )
     return ev.HeldOutFinished(
         acceptance=acceptance.id,
@@ -176,7 +177,8 @@ def _evidence(study: Study, acceptance: Acceptance, approved_by: str) -> dict[st
     result, held_out = experiment.result, acceptance.held_out
     assert held_out is not None
     assert result is not None
-    unseen = study.playground.scenario(acceptance.held_out_scenario)
+    same = acceptance.held_out_scenario == study.started.scenario
+    unseen = study.card if same else study.playground.scenario(acceptance.held_out_scenario)
     return {
         "schema": EVIDENCE_SCHEMA,
         "session": study.started.session,

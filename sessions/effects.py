@@ -16,9 +16,9 @@ from sessions import events as ev
 from sessions.acceptance import commit_accepted, passed_held_out
 from sessions.agents.tools import BadToolCall, ProposeAcceptance, ProposeExperiment
 from sessions.experiments.laboratory import Measured
-from sessions.experiments.prediction import COMPARED, compare_arms, judge
-from sessions.experiments.statistics import held_out_seeds
-from sessions.figures import FIGURES, figure, show
+from sessions.experiments.prediction import compared, judge
+from sessions.experiments.statistics import held_out_seeds, seed_plan
+from sessions.figures import known_figures, show
 from sessions.forking import held_out_seed
 from sessions.playground import DesignUnderTest
 from sessions.state import Acceptance, Experiment
@@ -48,11 +48,21 @@ class Effects:
         if answer.words:
             told["words"] = answer.words
         if answer.verb not in ("redirect", "reject"):
-            if experiment.status != "cancelled" and experiment.result is None:
+            if experiment.status != "cancelled" and experiment.result is None and self._within_budget(experiment):
                 await study.journal.sync()
                 await self._run(experiment)
             told |= self._outcome(experiment)
         return told | {"experiments_left": study.experiments_left}
+
+    def _within_budget(self, experiment: Experiment) -> bool:
+        """False, and cancelled, if the budget was lowered while the proposal waited."""
+        study = self._study
+        if experiment.status == "running" or study.experiments_left != 0:
+            return True
+        text = f"The budget of {study.state.max_experiments} experiments is used up."
+        study.record("system", ev.BudgetReached(budget="experiments", text=text))
+        study.record("system", ev.ExperimentCancelled(experiment=experiment.id, reason="experiment budget"))
+        return False
 
     def _propose(self, call_id: str, wanted: ProposeExperiment) -> Experiment:
         study = self._study
@@ -62,8 +72,10 @@ class Effects:
             raise BadToolCall(text + " Conclude, or wait until the engineer raises it.")
         for name in (wanted.design, wanted.baseline):
             study.design(name)
+        if wanted.design == wanted.baseline and wanted.prediction.kind == "relative":
+            raise BadToolCall("A design measured alone has nothing to be relative to: predict an absolute value.")
         number = len(study.state.experiments) + 1
-        seeds = list(range(1, study.started.seeds_per_experiment + 1))
+        seeds = seed_plan(study.started.seeds_per_experiment)
         arms = 1 if wanted.design == wanted.baseline else 2
         proposal = ev.ExperimentProposed(
             experiment=f"exp-{number}",
@@ -110,6 +122,8 @@ class Effects:
         candidate: DesignUnderTest,
         baseline: DesignUnderTest | None,
         seeds: list[int],
+        *,
+        repeat: bool = False,
     ) -> Measured:
         study = self._study
 
@@ -117,7 +131,8 @@ class Effects:
             study.show(ev.Progress(subject=subject, done=done, total=total, remaining_s=remaining_s))
 
         left = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
-        work = asyncio.ensure_future(study.laboratory.measure(scenario, candidate, baseline, seeds, progress))
+        measuring = study.laboratory.measure(scenario, candidate, baseline, seeds, progress, repeat=repeat)
+        work = asyncio.ensure_future(measuring)
         async with asyncio.timeout(left):
             return await study.interruptible(work)
 
@@ -129,12 +144,26 @@ class Effects:
         told: JsonDict = {"outcome": result.outcome, "message": result.message, "prediction": result.prediction}
         for side, arm in (("candidate", result.candidate), ("baseline", result.baseline)):
             if arm is not None:
-                told[side] = {name: figure(arm.metrics, name) for name in FIGURES}
+                told[side] = dict(known_figures(arm.metrics))
         if result.candidate is not None and result.baseline is not None:
             told["comparisons"] = {
-                name: compare_arms(name, result.baseline, result.candidate).model_dump(mode="json") for name in COMPARED
+                name: comparison.model_dump(mode="json")
+                for name, comparison in compared(result.baseline, result.candidate).items()
             }
+            told["others"] = self._against_others(experiment, result.candidate)
         return told
+
+    def _against_others(self, experiment: Experiment, candidate: ev.Arm) -> JsonDict:
+        """The paired verdicts against every other design that this study measured on the same seeds."""
+        verdicts: JsonDict = {}
+        for earlier in self._study.state.experiments.values():
+            result = earlier.result
+            same = earlier.proposal.seeds == experiment.proposal.seeds
+            if result is None or result.candidate is None or earlier is experiment or not same:
+                continue
+            pairs = compared(result.candidate, candidate)
+            verdicts[earlier.design] = {name: c.verdict for name, c in pairs.items()}
+        return verdicts
 
     async def acceptance(self, call_id: str, wanted: ProposeAcceptance) -> Acceptance:
         """Records the proposal, or finds it; the review and the approval come next."""
@@ -149,6 +178,10 @@ class Effects:
             raise BadToolCall(f"{wanted.experiment} didn't measure {wanted.design}: name the experiment that did.")
         if experiment.result.outcome != "ok":
             raise BadToolCall(f"{wanted.experiment} failed: a design that fails can't be accepted.")
+        commit = study.state.designs[wanted.design].commit
+        if commit:
+            raise BadToolCall(f"{wanted.design} is accepted already, as commit {commit[:7]}.")
+        self._can_be_held_out()
         proposal = ev.AcceptanceProposed(
             acceptance=f"acc-{len(study.state.acceptances) + 1}",
             call_id=call_id,
@@ -158,6 +191,16 @@ class Effects:
         )
         study.record("researcher", proposal)
         return study.state.acceptances[proposal.acceptance]
+
+    def _can_be_held_out(self) -> None:
+        """A fixed trace can be known by heart: designs for it are accepted on another scenario, or not at all."""
+        study = self._study
+        name = study.card.held_out
+        if not name or study.playground.scenario(name).held_out != name:
+            raise BadToolCall(
+                f"{study.card.name} replays a fixed trace and names no scenario with fresh seeds: add "
+                'held_out = "paper-routing-family" (or another one that draws its workload) to its [scenario].'
+            )
 
     async def accept(self, acceptance: Acceptance) -> JsonDict:
         """Asks, measures on held-out seeds, commits; returns what the Researcher is told."""
@@ -171,7 +214,8 @@ class Effects:
         held_out = acceptance.held_out
         assert held_out is not None
         if not held_out.passed:
-            return told | {"message": held_out.message}
+            verdict = held_out.comparison.verdict if held_out.comparison else held_out.outcome
+            return told | {"message": f"on held-out seeds the verdict is: {verdict}."}
         if acceptance.status != "accepted":
             await commit_accepted(study, acceptance)
         c = held_out.comparison
@@ -197,10 +241,15 @@ class Effects:
         baseline = study.design(study.started.baseline)
         try:
             measured = await self._measure(
-                acceptance.id, acceptance.held_out_scenario, candidate, baseline, acceptance.held_out_seeds
+                acceptance.id,
+                acceptance.held_out_scenario,
+                candidate,
+                baseline,
+                acceptance.held_out_seeds,
+                repeat=True,
             )
         except Interrupted:
-            study.record("system", ev.Notice(level="info", text=f"{acceptance.id}: held-out evaluation interrupted."))
+            study.record("engineer", ev.AcceptanceReturned(acceptance=acceptance.id, reason="interrupted"))
             return False
         except TimeoutError:
             text = f"The budget of {study.state.max_minutes:g} minutes is used up."

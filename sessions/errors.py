@@ -21,6 +21,19 @@ class UnknownName(SessionError):
         super().__init__(f"There is no {kind} {name!r}; {nearest(name, known)}")
 
 
+class UndefinedFigure(UnknownName):
+    """A known figure that a run doesn't have: nothing was measured that it could be computed from."""
+
+    def __init__(self, name: str) -> None:
+        SessionError.__init__(
+            self, f"The figure {name!r} is undefined here: no finished request has what it is computed from."
+        )
+
+
+class BackendFailed(SessionError):
+    """The model back end can't go on (key, quota, network); a headless study ends with it, saved."""
+
+
 class DesignFileError(SessionError):
     """A design's file can't be read."""
 

@@ -56,8 +56,8 @@ class Prediction(Value):
 
     metric: str
     kind: Literal["relative", "absolute"]
-    low: float
-    high: float
+    low: Annotated[float, Field(allow_inf_nan=False)]
+    high: Annotated[float, Field(allow_inf_nan=False)]
     refuted_if: str
 
 
@@ -136,7 +136,8 @@ class EngineerSaid(Value):
 class AgentReplied(Value):
     """One whole reply of an agent. A reply that broke off is recorded with ``stop_reason`` other than
     ``end_turn`` or ``tool_use``, and its tool calls are never acted upon. ``aside``: an answer given to the
-    engineer while a tool call of the same agent was still open (a proposal waiting, an experiment running)."""
+    engineer while a tool call of the same agent was still open (a proposal waiting, an experiment running).
+    ``seen``: the last event the request contained; what was said after it hasn't been heard yet."""
 
     type: Literal["agent_replied"] = "agent_replied"
     text: str
@@ -144,6 +145,7 @@ class AgentReplied(Value):
     stop_reason: Literal["end_turn", "tool_use", "interrupted", "error"]
     usage: Usage = Usage()
     aside: bool = False
+    seen: int | None = None
 
 
 class ToolReturned(Value):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sessions import events as ev
-from sessions.figures import FIGURES, figure, show
+from sessions.figures import FIGURES, show, shown
 from sessions.state import Experiment, StudyState
 
 _NAMES: dict[ev.Actor, str] = {
@@ -75,7 +75,7 @@ def experiment_row(experiment: Experiment, metric: str) -> tuple[str, ...]:
     c = outcome.comparison if outcome else None
     measured = ""
     if outcome is not None and outcome.candidate is not None:
-        measured = show(metric, figure(outcome.candidate.metrics, metric))
+        measured = shown(outcome.candidate.metrics, metric)
     return (
         experiment.id,
         experiment.design,

@@ -6,14 +6,15 @@ engineer, the Supervisor's rules and the tables on the screen all name figures t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import JsonValue
 
 from sessions import events as ev
-from sessions.errors import UnknownName
+from sessions.errors import UndefinedFigure, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class FigureKind:
     better: str = "lower"
     scale: float = 1.0
 
+    @property
+    def stored_unit(self) -> str:
+        """The unit of the value as it is stored, before ``scale``."""
+        return {"ms": "s", "%": "share"}.get(self.unit, self.unit) if self.scale != 1.0 else self.unit
+
 
 FIGURES: dict[str, FigureKind] = {
     kind.name: kind
@@ -36,8 +42,15 @@ FIGURES: dict[str, FigureKind] = {
         FigureKind("e2e_s.p99", "P99 completion time", "s"),
         FigureKind("e2e_s.max", "maximum completion time", "s"),
         FigureKind("ttft_s.mean", "mean time to first token", "s"),
+        FigureKind("ttft_s.p50", "median time to first token", "s"),
+        FigureKind("ttft_s.p90", "P90 time to first token", "s"),
         FigureKind("ttft_s.p99", "P99 time to first token", "s"),
+        FigureKind("ttft_s.max", "maximum time to first token", "s"),
         FigureKind("tpot_s.mean", "mean time per output token", "ms", scale=1000.0),
+        FigureKind("tpot_s.p50", "median time per output token", "ms", scale=1000.0),
+        FigureKind("tpot_s.p90", "P90 time per output token", "ms", scale=1000.0),
+        FigureKind("tpot_s.p99", "P99 time per output token", "ms", scale=1000.0),
+        FigureKind("tpot_s.max", "maximum time per output token", "ms", scale=1000.0),
         FigureKind("preempted_share", "share of requests preempted at least once", "%", scale=100.0),
         FigureKind("kv_usage_mean", "mean KV cache usage", "%", "higher", 100.0),
         FigureKind("throughput_rps", "throughput", "requests/s", "higher"),
@@ -49,7 +62,8 @@ FIGURES: dict[str, FigureKind] = {
 def figure(metrics: Mapping[str, JsonValue], name: str) -> float:
     """The figure ``name`` of one run or of pooled runs, in its stored unit (seconds, shares).
 
-    Raises :class:`UnknownName`, with the nearest known figure, if the metrics don't have it.
+    Raises :class:`UndefinedFigure` if the metrics lack it (TPOT where no request has a second token) and
+    :class:`UnknownName`, with the nearest known one, for a name that is no figure.
     """
     if name == "preempted_share":
         return figure(metrics, "requests_preempted") / max(figure(metrics, "requests.arrived"), 1.0)
@@ -57,13 +71,30 @@ def figure(metrics: Mapping[str, JsonValue], name: str) -> float:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnknownName("figure", name, FIGURES)
+        raise UndefinedFigure(name) if name in FIGURES else UnknownName("figure", name, FIGURES)
     return float(value)
+
+
+def known_figures(metrics: Mapping[str, JsonValue]) -> dict[str, float]:
+    """Every figure of :data:`FIGURES` that the metrics have."""
+    found: dict[str, float] = {}
+    for name in FIGURES:
+        with contextlib.suppress(UnknownName):
+            found[name] = figure(metrics, name)
+    return found
 
 
 def by_seed(arm: ev.Arm, name: str) -> dict[int, float]:
     """The figure ``name`` of each seed of an arm."""
     return {int(figure(row, "seed")): figure(row, name) for row in arm.per_seed}
+
+
+def shown(metrics: Mapping[str, JsonValue], name: str) -> str:
+    """The figure ``name`` for people, ``n/a`` where it is undefined."""
+    try:
+        return show(name, figure(metrics, name))
+    except UndefinedFigure:
+        return "n/a"
 
 
 def show(name: str, value: float) -> str:
@@ -136,7 +167,3 @@ def _series(telemetry: Mapping[str, JsonValue], name: str) -> np.ndarray[tuple[i
     values = entry["values"]
     assert isinstance(values, list)
     return np.asarray(values, dtype=np.float64)
-
-
-def mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -38,10 +38,11 @@ def cut(events: Sequence[ev.Event], at: str = "") -> Cut:
     if not whole:
         raise SessionError("This session has no beginning, so there is nothing to fork; delete it.")
     last = len(events) - 1
-    if not at or at.isdecimal():
-        wanted = int(at) if at else last
+    if not at or (at.isdecimal() and at.isascii()):
+        digits = at.lstrip("0") or "0"
+        wanted = last if not at else int(digits) if len(digits) <= len(str(last)) else last + 1
         if wanted > last:
-            raise SessionError(f"There is no event {wanted}: the session's events are 0 to {last}.")
+            raise SessionError(f"There is no event {at[:20]}: the session's events are 0 to {last}.")
         seq = max(place for place in whole if place <= wanted)
         what = "" if seq == wanted or not at else f" (event {wanted} itself isn't a point where nothing is half-done)"
     else:

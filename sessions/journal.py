@@ -87,7 +87,7 @@ def _parse(path: Path, raw: bytes) -> Iterator[ev.Event]:
             version = content["v"]
             stated = content.pop("hash")
             actual = chain_hash(content["prev"], content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise JournalError(f"{where}: it isn't an event. Nothing was changed.") from error
         if version != ev.SCHEMA_VERSION:
             raise JournalError(
@@ -160,6 +160,8 @@ class Journal:
 
     def append(self, actor: ev.Actor, data: ev.Payload, context: str = "main") -> ev.Event:
         """Writes one event and returns it. It is in the kernel's hands, not yet on the disk: see ``sync``."""
+        if self._closed:
+            raise JournalError(f"The session {self.path.parent.name} is closed; resume it first.")
         prev = self.head
         content: dict[str, object] = {
             "v": ev.SCHEMA_VERSION,
@@ -170,14 +172,23 @@ class Journal:
             "data": data.model_dump(mode="json"),
             "prev": prev,
         }
-        event = ev.Event.model_validate({**content, "data": data, "hash": chain_hash(prev, content)})
+        try:
+            digest = chain_hash(prev, content)
+        except ValueError as error:
+            raise JournalError(f"A {data.type} event holds a number that isn't finite; it wasn't recorded.") from error
+        event = ev.Event.model_validate({**content, "data": data, "hash": digest})
         self._write(canonical({**content, "hash": event.hash}) + b"\n")
         self.events.append(event)
         return event
 
     def _write(self, line: bytes) -> None:
         """One whole line or nothing: a partial write (full disk) is taken back before the error is told."""
-        end = os.lseek(self._fd, 0, os.SEEK_END)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise JournalError(
+                f"The journal {self.path} was removed while the study ran, so nothing more is recorded; restore the "
+                "folder from a copy and resume, or start anew."
+            )
+        end = os.fstat(self._fd).st_size
         try:
             written = os.write(self._fd, line)
             if written == len(line):

@@ -20,6 +20,8 @@ from sessions import events as ev
 from sessions.errors import UnknownName
 
 DEFAULT_PLAYGROUND = "serving"
+CHECK_DEADLINE_S = 10.0
+"""Twice what a check takes at most by itself: a worker that is not done by then is stuck."""
 _ENTRY_POINTS = "glia.playgrounds"
 
 
@@ -29,7 +31,7 @@ class ScenarioCard:
 
     ``digest``: hex SHA-256 of its content. ``baseline``: a shipped policy. ``metric``: the objective as a dotted
     key of the figures, in ``unit``; lower is better. ``held_out``: the scenario on whose fresh seeds designs are
-    accepted. ``source``: the TOML text.
+    accepted, empty if there is none. ``source``: the TOML text.
     """
 
     name: str
@@ -72,7 +74,9 @@ class Job:
     """One evaluation: one design on one seed of one scenario.
 
     ``scenario``: a shipped name or a file. ``deadline_s``: wall-clock limit, in seconds. ``overrides``: dotted
-    scenario keys and their values, both as text.
+    scenario keys and their values, both as text. ``scenario_digest``: what the scenario must be, overrides included;
+    empty for whatever it is when the run begins. ``hash_seed``: of the design's process; two runs that differ in
+    nothing else show whether a design depends on more than it is told.
     """
 
     scenario: str
@@ -83,6 +87,8 @@ class Job:
     deadline_s: float
     overrides: tuple[tuple[str, str], ...] = ()
     playground: str = DEFAULT_PLAYGROUND
+    scenario_digest: str = ""
+    hash_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,16 @@ class JobResult:
     telemetry: dict[str, JsonValue] | None
     wall_s: float
     last_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A design's source to be checked (:meth:`Playground.check`) in a worker. ``deadline_s``: wall-clock limit."""
+
+    slot: str
+    source: str
+    playground: str
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +151,8 @@ class Playground(Protocol):
         ...
 
     def check(self, slot: str, source: str) -> CheckResult:
-        """Parses, lints, loads and smoke-runs a design in a sealed process; takes a second at most."""
+        """Parses, lints, loads and smoke-runs a design in a sealed process; takes a second at most.
+        Called inside a worker process: a design may stop or end whatever process it is checked from."""
         ...
 
     def run(self, job: Job, on_progress: Callable[[float], None] | None = None) -> JobResult:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import JsonValue
 
 from sessions import events as ev
-from sessions.errors import SessionError, UnknownName
+from sessions.errors import EvaluationError, SessionError, UnknownName
 from sessions.playground import CheckResult, DesignUnderTest, Job, JobResult, ScenarioCard
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ServingPlayground:
             slots=scenario.slots,
             baseline=scenario.baseline,
             metric=scenario.metric,
-            held_out=scenario.held_out or name,
+            held_out=scenario.held_out or ("" if scenario.is_trace else name),
             unit=_unit(scenario.metric),
             hardware=scenario.cluster.label,
             source=scenario.source,
@@ -96,6 +96,11 @@ class ServingPlayground:
 
         _check_slot(job.slot)
         scenario = _load(job.scenario, dict(job.overrides))
+        if job.scenario_digest not in ("", scenario.digest):
+            raise EvaluationError(
+                f"The scenario {job.scenario} was changed after its measurement began, so nothing was measured: "
+                "restore it, or start again with the changed one."
+            )
         clock = _Clock(on_progress)
         started = time.monotonic()
         try:
@@ -109,6 +114,7 @@ class ServingPlayground:
             return _failed("illegal", str(failure), started, failure.time_ns / 1e9)
         if held := _never_served(result):
             return _failed("illegal", held, started, clock.last_s)
+        _some_were_served(result, scenario)
         metrics = cast("dict[str, JsonValue]", dict(result.summary))
         metrics["workload_sha256"] = result.workload_sha256
         telemetry = cast("dict[str, JsonValue]", result.telemetry.to_json()) if job.telemetry else None
@@ -144,18 +150,19 @@ def _router(job: Job) -> Iterator[Router | Oracle]:
 
     An oracle is only ever one that ships; a source is sealed before any name is looked at.
     """
+    from sim.policies import make_oracle, make_router, oracle_names, policy_seed, router_names
+
+    seed = policy_seed(job.seed)
     if job.design.source is not None:
         from sessions.experiments.sealed import SealedRouter
 
-        with SealedRouter(job.design.source, job.seed, job.deadline_s) as sealed:
+        with SealedRouter(job.design.source, seed, job.deadline_s, hash_seed=job.hash_seed) as sealed:
             yield sealed
         return
-    from sim.policies import make_oracle, make_router, oracle_names, router_names
-
     if job.design.name in oracle_names():
         yield make_oracle(job.design.name)
     elif job.design.name in router_names():
-        yield make_router(job.design.name, job.seed)
+        yield make_router(job.design.name, seed)
     else:
         raise UnknownName(SLOT, job.design.name, router_names())
 
@@ -180,6 +187,16 @@ def _never_served(result: Result) -> str:
         f"The design left {unfinished} requests unserved when nothing else was left to happen: "
         "what is held must be assigned at the latest when a request completes."
     )
+
+
+def _some_were_served(result: Result, scenario: Scenario) -> None:
+    """A workload of which nothing fits a replica is a fault of the scenario: no design has a figure there."""
+    requests = result.summary["requests"]
+    if isinstance(requests, dict) and not requests["finished"]:
+        raise SessionError(
+            f"{scenario.name} served no request: all {requests['rejected']} are too long for the "
+            f"{scenario.cluster.kv_blocks} KV blocks of a replica; raise cluster.kv_blocks or shorten the requests."
+        )
 
 
 def _failed(outcome: ev.Outcome, message: str, started: float, last_s: float | None) -> JobResult:

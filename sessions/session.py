@@ -11,14 +11,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from pydantic import JsonValue
 
 from sessions import events as ev
 from sessions.agents import supervisor, tools
+from sessions.budget import minutes_spent
 from sessions.conversation import aside, awaits_reply, conversation, open_tool_calls, unanswered_words
 from sessions.effects import Effects
-from sessions.errors import SessionError
+from sessions.errors import BackendFailed, SessionError
 from sessions.gate import ApprovalNeeded, rule_for
 from sessions.models.base import BackendError, ModelBackend, ModelRequest, Reply, TextPiece
 from sessions.state import Acceptance, Experiment, StudyState
@@ -107,8 +109,6 @@ class Session:
             design, refused = await self._edited(known.subject, source)
             if refused:
                 return refused
-            if known.answer is not None:
-                return "That proposal was decided in the meantime; the edit was not used."
         answer = ev.ApprovalAnswered(approval=approval, verb=verb, words=_clean(words).strip(), design=design)
         self._study.record("engineer", answer)
         self._study.gate.poke()
@@ -121,10 +121,17 @@ class Session:
             return "", "Only an experiment's design can be edited; reject the acceptance and steer instead."
         if source is None or source == self.source_of(experiment.design):
             return "", "The source wasn't changed, so there is nothing to run differently; approve it instead."
-        slot = self._study.started.slot
-        checked = await asyncio.to_thread(self._study.playground.check, slot, source)
+        study = self._study
+        checked = await study.pool.check(study.started.slot, source, study.playground.name)
+        if self._closed:
+            return "", "The session is closed; the edit wasn't used."
+        if self.state.approvals[experiment.approval].answer is not None:
+            return "", "That proposal was decided in the meantime; the edit wasn't used."
         if checked.outcome != "ok":
             return "", f"The edited design can't run ({checked.outcome}): {checked.message}"
+        for design in self.state.designs.values():
+            if (design.author, design.parent, design.source) == ("engineer", experiment.design, source):
+                return design.name, ""  # the same edit, recorded before a crash or for an earlier proposal
         name = self._free_name(experiment)
         card = f"{experiment.design} as the engineer edited it before {experiment.id}."
         record_design(self._study, "engineer", name, source, card, experiment.design)
@@ -166,7 +173,8 @@ class Session:
     async def run(self) -> None:
         """Drives the study until it is stopped. An interactive study waits for words when there is nothing to do."""
         if self.state.max_minutes is not None:
-            self._effects.deadline = time.monotonic() + 60 * self.state.max_minutes
+            left = self.state.max_minutes - minutes_spent(self.state.events)
+            self._effects.deadline = time.monotonic() + 60 * left
         self._hear()
         try:
             while self.state.stopped is None:
@@ -192,24 +200,26 @@ class Session:
                 await self._supervise(trigger)
                 messages = conversation(self._task(), self.state.events)
             await self._turn(messages)
+            self._hear()
         elif self._study.interactive:
             self._wake.clear()
             await self._wake.wait()
         else:
-            self._study.record("system", ev.SessionStopped(reason="finished"))
+            self._study.record("system", ev.SessionStopped(reason=self._conclusion()))
+
+    def _conclusion(self) -> Literal["finished", "budget"]:
+        """*Budget* if the experiments ran out before anything could be accepted."""
+        accepted = any(a.status == "accepted" for a in self.state.acceptances.values())
+        return "budget" if self._study.experiments_left == 0 and not accepted else "finished"
 
     def _out_of_time(self) -> bool:
+        """Stops the study when its minutes are used up; it goes on only when resumed with more."""
         deadline = self._effects.deadline
         if deadline is None or time.monotonic() < deadline:
             return False
-        text = f"The budget of {self.state.max_minutes:g} minutes is used up."
-        self._effects.deadline = None
-        if not any(isinstance(e.data, ev.BudgetReached) and e.data.budget == "minutes" for e in self.state.events):
-            self._study.record("system", ev.BudgetReached(budget="minutes", text=text))
-        if not self._study.interactive:
-            self._study.record("system", ev.SessionStopped(reason="budget", text=text))
-            return True
-        return False
+        text = f"The budget of {self.state.max_minutes:g} minutes is used up; resume with more (--max-minutes)."
+        self._study.record("system", ev.SessionStopped(reason="budget", text=text))
+        return True
 
     async def _turn(self, messages: tuple[object, ...]) -> None:
         request = ModelRequest(
@@ -224,17 +234,19 @@ class Session:
     async def _reply(self, request: ModelRequest, actor: ev.Actor, *, is_aside: bool = False) -> None:
         """Streams one reply and journals it whole; a reply that broke off is journalled as such."""
         pieces: list[str] = []
+        seen = len(self.state.events) - 1
         try:
             reply = await self._streamed(request, actor, pieces, is_aside)
         except Interrupted:
-            broken = ev.AgentReplied(text="".join(pieces), stop_reason="interrupted", aside=is_aside)
+            broken = ev.AgentReplied(text="".join(pieces), stop_reason="interrupted", aside=is_aside, seen=seen)
             self._study.record(actor, broken)
             return
         except BackendError as error:
             self._study.record("system", ev.Notice(level="error", text=str(error)))
-            self._study.record(actor, ev.AgentReplied(text="".join(pieces), stop_reason="error", aside=is_aside))
+            failed = ev.AgentReplied(text="".join(pieces), stop_reason="error", aside=is_aside, seen=seen)
+            self._study.record(actor, failed)
             if not self._study.interactive:
-                raise SessionError(str(error)) from error
+                raise BackendFailed(str(error)) from error
             return
         self._study.record(
             actor,
@@ -244,6 +256,7 @@ class Session:
                 stop_reason=reply.stop_reason,
                 usage=reply.usage,
                 aside=is_aside,
+                seen=seen,
             ),
         )
 
@@ -272,9 +285,8 @@ class Session:
             self._aside = None
 
     async def _aside_done(self) -> None:
-        if self._aside is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._aside)
+        while self._aside is not None:
+            await asyncio.shield(self._aside)
 
     # -- the Supervisor -------------------------------------------------------------------------------------------
 

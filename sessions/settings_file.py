@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -75,3 +77,25 @@ def checked(path: Path, content: Mapping[str, object]) -> dict[str, object]:
         fault = error.errors()[0]
         key = str(fault["loc"][0])
         raise SettingsError(f"In {path}: {key} has to be {WANTED[key]}, not {fault['input']!r}.") from error
+
+
+def remember(path: Path, values: Mapping[str, str | int]) -> None:
+    """Adds ``values`` to the settings file ``path``, which is made if there is none.
+
+    Only adds at the end: what the file says stays as it is, and a key it has already keeps its value. Raises
+    :class:`SettingsError`, with the file unchanged, if it can't be used or written.
+    """
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        known = checked(path, tomllib.loads(before))
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in values.items() if key not in known]
+        added = ("\n" if before and not before.endswith("\n") else "") + "".join(lines)
+        checked(path, tomllib.loads(before + added))
+        with path.open("a", encoding="utf-8") as file:
+            file.write(added)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} isn't TOML: {str(error).rstrip('.')}.") from error
+    except OSError as error:
+        raise SettingsError(
+            f"The choices can't be remembered: {path} can't be written ({error.strerror}); make it writable first."
+        ) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sessions import events as ev
+from sessions.errors import SessionError
 
 
 @dataclass(slots=True)
@@ -129,6 +130,17 @@ def fold(events: Iterable[ev.Event]) -> StudyState:
     for event in events:
         apply(state, event)
     return state
+
+
+def fold_of(events: Iterable[ev.Event], session: str) -> StudyState:
+    """As :func:`fold`, for lines from a disk. Raises :class:`SessionError` where sound lines make no sense together."""
+    try:
+        return fold(events)
+    except KeyError as error:
+        raise SessionError(
+            f"The journal of {session} contradicts itself: it speaks of {error} and never says what that is. "
+            "Nothing was changed; restore the file from a copy."
+        ) from error
 
 
 def apply(state: StudyState, event: ev.Event) -> None:

@@ -25,7 +25,7 @@ from sessions.models.base import ModelBackend
 from sessions.playground import Playground, find_playground
 from sessions.session import Session
 from sessions.sidecar import share
-from sessions.state import StudyState, fold
+from sessions.state import StudyState, fold, fold_of
 from sessions.study import Study
 
 ISOLATION = "process"
@@ -41,7 +41,7 @@ class StudyOptions:
     scenario: str
     slot: str = "router"
     gate: ev.GateMode = "supervised"
-    seed: int = 0
+    seed: int | None = None
     max_experiments: int | None = None
     max_minutes: float | None = None
     interactive: bool = True
@@ -118,7 +118,7 @@ class Workspace:
                 metric=card.metric,
                 backend=backend.name,
                 gate=options.gate,
-                seed=options.seed,
+                seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
                 seeds_per_experiment=options.seeds_per_experiment,
                 max_experiments=options.max_experiments,
                 max_minutes=options.max_minutes,
@@ -127,18 +127,33 @@ class Workspace:
         )
         return self._session(journal, backend, playground, options.interactive)
 
-    def resume(self, name: str, backend: ModelBackend, *, interactive: bool = True) -> Session:
-        """Opens a study again: it goes on from where its journal ends."""
+    def resume(
+        self,
+        name: str,
+        backend: ModelBackend,
+        *,
+        interactive: bool = True,
+        max_experiments: int | None = None,
+        max_minutes: float | None = None,
+    ) -> Session:
+        """Opens a study again: it goes on from where its journal ends. A budget that is given replaces the old one."""
         folder = self._sessions / self.find(name)
         journal = Journal(folder / "journal.jsonl")
         try:
-            started = fold(journal.events).started
+            started = fold_of(journal.events, folder.name).started
             if started is None:
                 raise SessionError(f"The session {folder.name} has no beginning; delete {folder} and start anew.")
             playground = find_playground(started.playground)
             self._same_world(started, playground)
             self.repository.ensure()
             journal.append("system", ev.SessionResumed(torn_bytes=journal.torn_bytes))
+            if max_experiments is not None or max_minutes is not None:
+                before = fold(journal.events)
+                changed = ev.BudgetChanged(
+                    max_experiments=before.max_experiments if max_experiments is None else max_experiments,
+                    max_minutes=before.max_minutes if max_minutes is None else max_minutes,
+                )
+                journal.append("engineer", changed)
             if journal.torn_bytes:
                 text = f"An unfinished last line of {journal.torn_bytes} bytes was cut off the journal."
                 journal.append("system", ev.Notice(level="warning", text=text))
@@ -183,14 +198,15 @@ class Workspace:
             return matching[0]
         if len(matching) > 1:
             raise SessionError(f"{name!r} could be any of {', '.join(matching)}: give more of the id.")
-        raise UnknownName(f"session in {self.root}", name, names)
+        raise UnknownName("session", name, names)
 
     def summaries(self) -> list[SessionSummary]:
         return [self._summary(name) for name in self.names()]
 
     def state(self, name: str) -> StudyState:
         """The state of a session, read without opening it for writing."""
-        return fold(read(self._sessions / self.find(name) / "journal.jsonl").events)
+        session = self.find(name)
+        return fold_of(read(self._sessions / session / "journal.jsonl").events, session)
 
     def folder(self, name: str) -> Path:
         """Where a session lies: ``journal.jsonl`` and ``telemetry/``."""
@@ -204,6 +220,7 @@ class Workspace:
         """
         origin = self.folder(name)
         events = read(origin / "journal.jsonl").events
+        fold_of(events, origin.name)
         place = cut(events, at)
         session = _new_id()
         with _explained(self.root), tempfile.TemporaryDirectory(prefix="fork-", dir=self.root / ".glia") as aside:

@@ -68,7 +68,9 @@ class Study:
         self.sidecar = Sidecar(folder / "telemetry")
         self.pool = pool
         self.interactive = interactive
-        self.laboratory = Laboratory(pool, self.sidecar, playground.name, self.started.slot, self.started.metric)
+        digests = {self.started.scenario: self.started.scenario_digest}
+        slot, metric = self.started.slot, self.started.metric
+        self.laboratory = Laboratory(pool, self.sidecar, playground.name, slot, metric, digests)
         self.gate = Gate(self.state, self.record, attended=interactive)
         self._subscribers: list[asyncio.Queue[Item]] = []
         self._task: asyncio.Future[Any] | None = None
@@ -86,10 +88,13 @@ class Study:
         for queue in self._subscribers:
             queue.put_nowait(item)
 
-    async def subscribe(self) -> AsyncIterator[Item]:
-        """Everything from now on, in order."""
+    def subscribe(self) -> AsyncIterator[Item]:
+        """Everything from now on, in order: also what happens before the first item is asked for."""
         queue: asyncio.Queue[Item] = asyncio.Queue()
         self._subscribers.append(queue)
+        return self._feed(queue)
+
+    async def _feed(self, queue: asyncio.Queue[Item]) -> AsyncIterator[Item]:
         try:
             while True:
                 yield await queue.get()

@@ -15,7 +15,7 @@ from sessions import events as ev
 from sessions.agents import tools as t
 from sessions.effects import Effects
 from sessions.errors import SessionError
-from sessions.figures import FIGURES, diagnose, figure
+from sessions.figures import diagnose, figure, known_figures
 from sessions.playground import DesignUnderTest
 from sessions.state import Acceptance
 from sessions.study import Study
@@ -94,7 +94,7 @@ class Toolbox:
         assert isinstance(telemetry, dict)
         seen = diagnose(candidate.metrics, telemetry).to_json()
         output = figure(candidate.metrics, "output_tokens_per_s") / figure(candidate.metrics, "throughput_rps")
-        figures: JsonDict = {key: figure(candidate.metrics, key) for key in FIGURES}
+        figures: JsonDict = dict(known_figures(candidate.metrics))
         return seen | {"mean_output_tokens": round(output, 1), "seed": result.telemetry_seed, "figures": figures}
 
     async def _write(self, wanted: t.WriteDesign) -> JsonDict:
@@ -106,7 +106,7 @@ class Toolbox:
         slot = study.started.slot
         if wanted.name in (*study.playground.shipped(slot), *study.playground.oracles(slot)):
             raise t.BadToolCall(f"{wanted.name} is a shipped policy: choose another name.")
-        checked = await asyncio.to_thread(study.playground.check, slot, wanted.source)
+        checked = await study.pool.check(slot, wanted.source, study.playground.name)
         if checked.outcome != "ok":
             raise t.BadToolCall(f"{checked.outcome}: {checked.message}")
         record_design(study, "researcher", wanted.name, wanted.source, wanted.card, wanted.parent, wanted.settings)

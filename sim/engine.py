@@ -36,7 +36,7 @@ from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request
 from sim.result import Result, request_table, this_environment
 from sim.scenario import Scenario
-from sim.telemetry import USAGE_DIGITS, Observer, Telemetry, TelemetryRow
+from sim.telemetry import USAGE_DIGITS, Observer, Telemetry, TelemetryRow, row_limit
 from sim.views import ClusterView, HeldQueue
 from sim.workload import Workload, build_workload
 
@@ -106,6 +106,7 @@ class _Run:
         self.rows: list[TelemetryRow] = []
         self.decisions = hashlib.sha256()
         self.end_ns = 0
+        self._row_limit = row_limit(spec.replicas)
         self.interval_ns = round(scenario.telemetry_interval_s * NS_PER_S)
         self._router = _told(policies.router, workload)
         self._router_name = policies.names.get("router", "router")
@@ -214,8 +215,11 @@ class _Run:
         self.rows.append(row)
         if self._observer is not None:
             self._observer.on_sample(row)
+        if len(self.rows) > self._row_limit:
+            self.rows = self.rows[::2]
+            self.interval_ns *= 2
         if self._alarms:
-            self._next_sample_ns += self.interval_ns
+            self._next_sample_ns = now_ns + self.interval_ns
             self._wake_at(self._next_sample_ns)
 
     def _row(self, now_ns: int) -> TelemetryRow:

@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 
 from sim.engine import Policies, simulate
-from sim.policies import make_router
+from sim.policies import make_router, policy_seed
 from sim.scenario import load_scenario, scenario_names
 from sim.workload import build_workload
 
@@ -32,7 +32,8 @@ def behaviour_digest() -> str:
         scenario = load_scenario("smoke", overrides)
         for router in ROUTERS:
             for seed in SEEDS:
-                result = simulate(scenario, Policies(make_router(router, seed), {"router": router}), seed)
+                policies = Policies(make_router(router, policy_seed(seed)), {"router": router})
+                result = simulate(scenario, policies, seed)
                 digest.update(result.decisions_sha256.encode())
                 for name in ("first_scheduled_ns", "first_token_ns", "finish_ns", "restarts", "outcome"):
                     column: np.ndarray[tuple[int], np.dtype[np.int64]] = getattr(result.requests, name)

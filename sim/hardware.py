@@ -1,7 +1,6 @@
 """GPUs the scenarios may name, with the public figures they are used for.
 
-Only what a scenario needs is here: the memory a label shows, the peak rate that scales a coefficient measured on
-another card, and the price that turns GPU-hours into dollars.
+Only what a scenario needs is here: the name, and the peak rate that scales a coefficient measured on another card.
 """
 
 from __future__ import annotations
@@ -14,19 +13,15 @@ from sim.names import hint
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """``dense_bf16_tflops``: peak without sparsity. ``usd_per_hour``: a typical on-demand price."""
+    """``dense_bf16_tflops``: peak without sparsity, from the maker's data sheet."""
 
     name: str
-    memory_gb: int
-    bandwidth_gb_s: int
     dense_bf16_tflops: int
-    usd_per_hour: float
-    source: str
 
 
 _CATALOGUE = (
-    Gpu("A10", 24, 600, 125, 1.00, "NVIDIA A10 data sheet; AWS g5.xlarge on demand (A10G) 1.006 USD/h, us-east-1"),
-    Gpu("A100-80GB", 80, 2039, 312, 2.00, "NVIDIA A100 data sheet; typical on-demand price of GPU clouds"),
+    Gpu("A10", 125),
+    Gpu("A100-80GB", 312),
 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import platform
 import sys
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.request import NEVER, Outcome, Request
+from sim.request import Outcome, Request
 from sim.telemetry import Json, Telemetry
 
 OUTCOMES: tuple[Outcome, ...] = ("finished", "rejected", "unfinished")
@@ -40,17 +38,6 @@ class RequestTable:
 
     def __len__(self) -> int:
         return len(self.id)
-
-    def to_csv(self) -> str:
-        """The table as CSV with the outcome spelled out; empty cells for what did not happen."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        names = list(self.__slots__)
-        writer.writerow(names)
-        for row in zip(*(getattr(self, name).tolist() for name in names), strict=True):
-            cells = ["" if value == NEVER else value for value in row[:-1]]
-            writer.writerow([*cells, OUTCOMES[row[-1]]])
-        return out.getvalue()
 
 
 def request_table(requests: Sequence[Request]) -> RequestTable:

@@ -15,6 +15,9 @@ from pathlib import Path
 from sim.errors import ScenarioError
 from sim.names import hint
 
+MAX_BYTES = 1_000_000
+"""A scenario is a page of text; a larger file is something else and is refused before it is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
@@ -108,11 +111,32 @@ class Scenario:
     source: str
     digest: str
 
+    @property
+    def is_trace(self) -> bool:
+        """True if every seed replays the same requests' arrivals."""
+        return isinstance(self.workload, TraceWorkload)
+
 
 def scenario_names() -> list[str]:
     """Names of the scenarios that ship."""
     folder = files("sim").joinpath("scenarios")
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def _read(path: str) -> str:
+    """The text of a scenario file, without a byte-order mark. A pipe or a device, which may never end, isn't read."""
+    try:
+        file = Path(path)
+        size = file.stat().st_size
+        if not file.is_file():
+            reason = "it isn't a file"
+        elif size > MAX_BYTES:
+            reason = f"it has {size:,} bytes and a scenario at most {MAX_BYTES:,}"
+        else:
+            return file.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
+    raise ScenarioError(f"Can't read the scenario file {path!r}: {reason}; `glia scenarios` lists those that ship.")
 
 
 def load_scenario(name_or_path: str, overrides: Mapping[str, str] | None = None) -> Scenario:
@@ -124,12 +148,7 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, str] | None = None)
     from sim.scenario_file import parse_scenario
 
     if name_or_path.endswith(".toml") or "/" in name_or_path:
-        try:
-            text = Path(name_or_path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise ScenarioError(f"Can't read the scenario file {name_or_path!r}: {reason}.") from error
-        return parse_scenario(text, name_or_path, overrides)
+        return parse_scenario(_read(name_or_path), name_or_path, overrides)
     if name_or_path not in scenario_names():
         raise ScenarioError(f"There is no scenario {name_or_path!r}; {hint(name_or_path, scenario_names())}")
     text = files("sim").joinpath("scenarios", f"{name_or_path}.toml").read_text("utf-8")

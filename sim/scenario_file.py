@@ -26,8 +26,11 @@ from sim.workload import load_trace
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+MAX_REQUESTS = 10_000_000
+"""Most requests that a drawn workload may have on average: more don't fit the memory of one evaluation."""
+
+PositiveInt = Annotated[int, Field(gt=0, le=10**9)]
+PositiveFloat = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -36,14 +39,14 @@ class _Table(BaseModel):
 
 
 class _Head(_Table):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
     title: Text
     why: Text
     slots: Annotated[list[Literal["router"]], Field(min_length=1, max_length=1)]
     baseline: Text
     metric: Text
     held_out: Text | None = None
-    telemetry_interval_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 1.0
+    telemetry_interval_s: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] = 1.0
 
 
 class _Cluster(_Table):
@@ -55,13 +58,13 @@ class _Cluster(_Table):
     watermark_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.01
     max_num_seqs: PositiveInt
     chunk_tokens: PositiveInt
-    usd_per_gpu_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    usd_per_gpu_hour: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class _Cost(_Table):
     profile: Text
-    decode_attention_ns_per_token: Annotated[int, Field(ge=0)]
-    prefill_attention_ps_per_pair: Annotated[int, Field(ge=0)]
+    decode_attention_ns_per_token: Annotated[int, Field(ge=0, le=10**6)]
+    prefill_attention_ps_per_pair: Annotated[int, Field(ge=0, le=10**9)]
 
 
 class _Trace(_Table):
@@ -71,9 +74,9 @@ class _Trace(_Table):
 
 class _LogNormal(_Table):
     kind: Literal["lognormal"]
-    rate_rps: PositiveFloat
+    rate_rps: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
     sigma: Annotated[float, Field(ge=0, le=5)]
-    duration_s: PositiveFloat
+    duration_s: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
     lengths: Text
     max_prompt_tokens: PositiveInt | None = None
     max_output_tokens: PositiveInt | None = None
@@ -107,6 +110,10 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
         table: dict[str, Toml] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{where} is not valid TOML: {error}.") from error
+    except ValueError as error:
+        raise ScenarioError(f"{where} holds a number with thousands of digits; write one that is meant.") from error
+    except RecursionError as error:
+        raise ScenarioError(f"{where} is nested too deeply: a scenario has sections with plain values.") from error
     for key, value in (overrides or {}).items():
         _override(table, key, value)
     try:
@@ -116,6 +123,7 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
         typos = [detail for detail in details if detail["type"] == "extra_forbidden"]
         raise ScenarioError(_complaint(where, (typos or details)[0])) from error
     _check_names(checked, where)
+    _check_sizes(checked, where)
     return _scenario(checked, _dump(table) if overrides else text)
 
 
@@ -172,6 +180,26 @@ def _check_names(checked: _File, where: str) -> None:
         )
 
 
+def _check_sizes(checked: _File, where: str) -> None:
+    """Values that are possible by themselves and not together."""
+    cluster, work = checked.cluster, checked.workload
+    if cluster.kv_blocks - int(cluster.watermark_fraction * cluster.kv_blocks) < 2:
+        raise ScenarioError(
+            f"{where}: cluster.watermark_fraction: {cluster.watermark_fraction} of {cluster.kv_blocks} KV blocks "
+            "leaves no room for a request; lower it or raise cluster.kv_blocks."
+        )
+    if isinstance(work, _LogNormal) and work.max_output_tokens == 1 and checked.scenario.metric.startswith("tpot_s."):
+        raise ScenarioError(
+            f"{where}: scenario.metric: no request has a second output token (workload.max_output_tokens = 1), so "
+            f"{checked.scenario.metric} is undefined; choose another metric or raise the limit."
+        )
+    if isinstance(work, _LogNormal) and work.rate_rps * work.duration_s > MAX_REQUESTS:
+        raise ScenarioError(
+            f"{where}: workload.duration_s: {work.duration_s:g} s at {work.rate_rps:g} requests/s are more than "
+            f"{MAX_REQUESTS:,} requests; lower one of the two."
+        )
+
+
 def _known_keys(section: str) -> list[str]:
     return list(dict.fromkeys(key for table in _SECTIONS[section] for key in table.model_fields))
 
@@ -185,15 +213,26 @@ def _complaint(where: str, detail: ErrorDetails) -> str:
     match detail["type"]:
         case "extra_forbidden" if len(path) == 1:
             return f"{where}: unknown section [{field}]; {hint(path[0], _SECTIONS)}"
+        case "extra_forbidden" if path[-1] in _known_keys(path[0]):
+            return f"{where}: {field} doesn't belong to this kind of {path[0]}; remove it."
         case "extra_forbidden":
             return f"{where}: unknown key {field!r}; {hint(path[-1], _known_keys(path[0]))}"
+        case "model_type" | "model_attributes_type" | "dict_type" if len(path) == 1:
+            return f"{where}: {field} must be a section: write [{field}] and its keys below."
+        case "too_short" | "too_long":
+            return f'{where}: {field}: must have exactly one entry, for example ["router"].'
         case "missing" | "union_tag_not_found":
             return f"{where}: {field if detail['type'] == 'missing' else f'{field}.kind'} is missing."
         case "union_tag_invalid":
             return f"{where}: workload.kind must be 'trace' or 'lognormal'."
         case _:
             message = detail["msg"][0].lower() + detail["msg"][1:]
-            return f"{where}: {field}: {message}, not {detail['input']!r}."
+            return f"{where}: {field}: {message}, not {_short(detail['input'])}."
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _override(table: dict[str, Toml], key: str, value: str) -> None:
@@ -211,7 +250,7 @@ def _override(table: dict[str, Toml], key: str, value: str) -> None:
 def _value(text: str) -> Toml:
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     value: Toml = parsed["value"]
     return value if len(parsed) == 1 else text

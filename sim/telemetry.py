@@ -15,6 +15,14 @@ from sim.api import NS_PER_S
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | dict[str, Json] | None"
 
 USAGE_DIGITS = 6
+MAX_SAMPLES = 400_000
+"""Most samples of one run, rows times replicas; past it every other row goes and the interval doubles."""
+MIN_ROWS = 64
+
+
+def row_limit(replicas: int) -> int:
+    """Most rows that a run keeps: even, so that halving keeps the newest row of a full record and one more."""
+    return max(MIN_ROWS, MAX_SAMPLES // replicas // 2 * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,10 @@ _SERIES: tuple[tuple[str, str, bool, Callable[[TelemetryRow], Json]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """All samples of one run, from time 0 to the first sample after the last event."""
+    """All samples of one run, from time 0 to the first sample after the last event.
+
+    ``interval_ns``: between the rows that are left; the scenario's own, or doubled until a very long run fits.
+    """
 
     interval_ns: int
     replicas: int

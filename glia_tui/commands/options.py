@@ -24,10 +24,23 @@ if TYPE_CHECKING:
 APP_PACE_S = 0.008
 """Seconds between the pieces of an offline reply, so that it can be read as it comes."""
 
+MAX_SEED = 2**53 - 1
+"""Largest seed: every reader of JSON keeps it exactly."""
+
+
+def _folder(text: str) -> Path:
+    """An empty text is a variable that wasn't set, not the folder that one happens to be in."""
+    if not str(text):
+        raise typer.BadParameter("it is empty; name a folder, or leave the option out")
+    return Path(text)
+
+
 WorkspaceOption = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option(
         "--workspace",
+        parser=_folder,
+        metavar="FOLDER",
         help="Folder of designs and sessions (default: GLIA_WORKSPACE, your settings, or your data folder).",
     ),
 ]
@@ -36,14 +49,17 @@ GateOption = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--gate", help="What is asked: supervised, trusted or autonomous.", autocompletion=gate_names),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the study.")]
+SeedOption = Annotated[
+    Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--seed", min=0, max=MAX_SEED, help="Repeats a study, held-out seeds included (default: drawn anew)."),
+]
 ExperimentsOption = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--max-experiments", min=1, help="Budget of experiments."),
 ]
 MinutesOption = Annotated[
     Optional[float],  # noqa: UP045
-    typer.Option("--max-minutes", min=0.01, help="Budget of wall-clock minutes."),
+    typer.Option("--max-minutes", min=0.01, max=525_600.0, help="Budget of wall-clock minutes."),
 ]
 BackendOption = Annotated[
     Optional[str],  # noqa: UP045
@@ -86,7 +102,7 @@ def study_options(
     values: Settings,
     scenario: str,
     gate: str,
-    seed: int,
+    seed: int | None,
     max_experiments: int | None,
     max_minutes: float | None,
     *,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+import errno
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,13 +37,56 @@ class CommandError(SessionError):
 
 def print_json(document: object) -> None:
     """One JSON document on stdout. NaN and infinity aren't JSON and are a defect if they get here."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    escaped = (sys.stdout.encoding or "ascii").lower() not in ("utf-8", "utf8")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=escaped, allow_nan=False) + "\n")
 
 
 def narrate(text: str, *, end: str = "\n") -> None:
-    """A line for people, on stderr."""
-    sys.stderr.write(text + end)
-    sys.stderr.flush()
+    """A line for people, on stderr. That nobody can read it (a full disk, a closed pipe) stops nothing."""
+    try:
+        sys.stderr.write(text + end)
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+
+
+def prepare_streams() -> None:
+    """Makes stdin, stdout and stderr usable whatever the caller left open, before any other file is opened.
+
+    A closed descriptor is filled, or a journal would become stdout; writing to a closed stdout stays an error. What the
+    encoding of a stream has no character for is replaced.
+    """
+    for fd, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest free descriptor, which is this one
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT})
+
+
+def output_fault(error: OSError | None = None) -> str:
+    """Why stdout can't be written, or an empty string; after a fault nothing more is written to it.
+
+    ``error``: what came of writing. What a file of the study answers has become a sentence before it gets here.
+    """
+    try:
+        sys.stdout.flush()
+        if error is None or error.filename is not None or error.errno not in _UNWRITABLE:
+            return ""
+    except BrokenPipeError:
+        raise
+    except OSError as again:
+        error = again
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    return error.strerror or str(error)
 
 
 class ProgressLine:
@@ -71,6 +117,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Seq
             for column, cell in enumerate(row)
         ]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def one_sentence(text: str, most: int = 800) -> str:
+    """``text`` on one line that can't move the cursor; of a very long one, beginning and end."""
+    line = terminal_safe(" ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most // 2]} … {line[-most // 2 :]}"
 
 
 def terminal_safe(text: str) -> str:

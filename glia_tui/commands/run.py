@@ -10,9 +10,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from glia_tui.commands.output import CommandError, Exit, ProgressLine, narrate, print_json, print_table, terminal_safe
+from glia_tui.invocation import program
 from sessions import events as ev
-from sessions.errors import SessionError
-from sessions.figures import FIGURES, figure, show
+from sessions.errors import BackendFailed
+from sessions.figures import FIGURES, show, shown
 from sessions.gate import ApprovalNeeded
 from sessions.models.base import ModelBackend
 from sessions.models.offline.backend import OfflineBackend
@@ -41,10 +42,13 @@ def drive(session: Session, *, as_json: bool) -> Exit:
     try:
         asyncio.run(_drive(session))
     except ApprovalNeeded as needed:
-        narrate(f"{needed} Answer it with: glia sessions resume {session.title.session}")
+        narrate(f"{needed} Answer it with: {program()} sessions resume {session.title.session}")
         reason = "approval"
+    except BackendFailed as failure:
+        narrate(f"glia: {failure} Go on with: glia sessions resume {session.title.session} --headless")
+        reason = "backend"
     except KeyboardInterrupt:
-        narrate(f"Interrupted; everything is saved. Go on with: glia sessions resume {session.title.session}")
+        narrate(f"Interrupted; everything is saved. Go on with: {program()} sessions resume {session.title.session}")
         reason = "interrupted"
     state = session.state
     reason = reason or (state.stopped.reason if state.stopped else "interrupted")
@@ -56,6 +60,7 @@ def drive(session: Session, *, as_json: bool) -> Exit:
         "approval": Exit.ANSWER_IS_NO,
         "interrupted": Exit.INTERRUPTED,
         "budget": Exit.BUDGET,
+        "backend": Exit.BACKEND,
     }
     return codes.get(reason, Exit.DONE)
 
@@ -181,7 +186,7 @@ def _print_result(state: StudyState, reason: str) -> None:
             (
                 e.id,
                 e.design,
-                "" if arm is None else show(metric, figure(arm.metrics, metric)),
+                "" if arm is None else shown(arm.metrics, metric),
                 "" if c is None else f"{show(metric, c.ci95[0])} to {show(metric, c.ci95[1])}",
                 (c.verdict + f" than {e.proposal.baseline}" if c and c.verdict != "no difference shown" else c.verdict)
                 if c
@@ -199,8 +204,3 @@ def _print_result(state: StudyState, reason: str) -> None:
                 f"({c.relative:+.1%})\n"
             )
     sys.stdout.write(f"stopped: {reason}\n")
-
-
-def describe_failure(error: SessionError) -> Exit:
-    """The exit code of an error that ended a command."""
-    return error.code if isinstance(error, CommandError) else Exit.USAGE

@@ -10,7 +10,9 @@ import typer
 from glia_tui.commands.options import (
     APP_PACE_S,
     BackendOption,
+    ExperimentsOption,
     JsonOption,
+    MinutesOption,
     SessionArgument,
     WorkspaceOption,
     needs_terminal,
@@ -51,6 +53,8 @@ def sessions_resume(
     session: SessionArgument = "last",
     backend: BackendOption = None,
     headless: Annotated[bool, typer.Option("--headless", help="Go on without the app, as `glia run` does.")] = False,
+    max_experiments: ExperimentsOption = None,
+    max_minutes: MinutesOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +68,9 @@ def sessions_resume(
         needs_terminal(f"glia sessions resume {session} --headless")
         prepare_app(values)
     made = make_backend(backend or values.backend, pace_s=0.0 if headless else APP_PACE_S)
-    opened = open_workspace(workspace).resume(session, made, interactive=not headless)
+    opened = open_workspace(workspace).resume(
+        session, made, interactive=not headless, max_experiments=max_experiments, max_minutes=max_minutes
+    )
     if headless:
         raise typer.Exit(drive(opened, as_json=as_json))
     from glia_tui.app import run_app

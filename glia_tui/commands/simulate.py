@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 from glia_tui.commands.output import CommandError, Exit, ProgressLine, narrate, print_json, print_table
 from sessions.experiments.design_file import read_design_file
 from sessions.experiments.pool import Pool
-from sessions.figures import FIGURES, figure, show
+from sessions.figures import FIGURES, figure, known_figures, show, shown
 from sessions.playground import DesignUnderTest, Job, JobResult, Playground, find_playground
 
 _SHOWN = (
@@ -38,7 +39,9 @@ def simulate(
     design = _design(playground, router or card.baseline)
     wanted = list(range(seed, seed + seeds))
     jobs = [Job(scenario, "router", design, s, False, deadline_s, settings) for s in wanted]
+    started = time.monotonic()
     results = asyncio.run(_run(jobs))
+    elapsed_s = time.monotonic() - started
     for job, result in zip(jobs, results, strict=True):
         if result.outcome != "ok":
             raise CommandError(f"Seed {job.seed}: {result.outcome}: {result.message}", Exit.DESIGN_FAILED)
@@ -46,6 +49,8 @@ def simulate(
     pooled = playground.pool_metrics([run for result in results if (run := result.metrics) is not None])
     document: dict[str, JsonValue] = {
         **pooled,
+        "seed": seed,
+        **_speed(sum(figure(run, "requests.arrived") for run in runs), elapsed_s),
         "scenario": card.name,
         "policies": {"router": design.name},
         "simulator": playground.simulator_version(),
@@ -92,12 +97,12 @@ async def _run(jobs: list[Job]) -> list[JobResult]:
 
 def _run_document(result: JobResult) -> dict[str, JsonValue]:
     assert result.metrics is not None
-    requests = figure(result.metrics, "requests.arrived")
-    return {
-        **result.metrics,
-        "wall_s": round(result.wall_s, 3),
-        "requests_per_wall_s": round(requests / max(result.wall_s, 1e-9), 1),
-    }
+    return {**result.metrics, **_speed(figure(result.metrics, "requests.arrived"), result.wall_s)}
+
+
+def _speed(requests: float, wall_s: float) -> dict[str, JsonValue]:
+    """Of all runs together: wall-clock seconds from start to end, runs in parallel, and requests per such second."""
+    return {"wall_s": round(wall_s, 3), "requests_per_wall_s": round(requests / max(wall_s, 1e-9), 1)}
 
 
 def _print_table(document: dict[str, JsonValue], runs: list[dict[str, JsonValue]], seeds: int) -> None:
@@ -107,9 +112,9 @@ def _print_table(document: dict[str, JsonValue], runs: list[dict[str, JsonValue]
     rows = []
     for name in _SHOWN:
         interval = _interval(document, name)
-        spread = [figure(run, name) for run in runs]
-        extremes = f"{show(name, min(spread))} … {show(name, max(spread))}" if seeds > 1 else ""
-        rows.append((FIGURES[name].title, show(name, figure(document, name)), interval, extremes))
+        spread = [value for run in runs if (value := known_figures(run).get(name)) is not None]
+        extremes = f"{show(name, min(spread))} … {show(name, max(spread))}" if seeds > 1 and spread else ""
+        rows.append((FIGURES[name].title, shown(document, name), interval, extremes))
     print_table(("figure", "mean over seeds" if seeds > 1 else "one seed", "95% interval", "seeds"), rows, (1,))
     if seeds == 1:
         narrate("One seed has no interval and scatters by ±18% near saturation: use --seeds 10.")

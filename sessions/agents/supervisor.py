@@ -13,6 +13,7 @@ from typing import Literal, cast, get_args
 from pydantic import JsonValue
 
 from sessions import events as ev
+from sessions.figures import known_figures
 from sessions.models.base import ModelRequest, UserText
 from sessions.state import Experiment, StudyState
 
@@ -84,12 +85,10 @@ def _row(experiment: Experiment) -> dict[str, JsonValue]:
         "prediction": p.prediction.model_dump(mode="json"),
     }
     if result is not None:
-        from sessions.figures import figure
-
         row |= {"outcome": result.outcome, "prediction_was": result.prediction}
         for side, arm in (("candidate", result.candidate), ("reference", result.baseline)):
             if arm is not None:
-                row[side] = {name: figure(arm.metrics, name) for name in _REPORTED}
+                row[side] = {name: value for name, value in known_figures(arm.metrics).items() if name in _REPORTED}
         if result.comparison is not None:
             row["comparison"] = result.comparison.model_dump(mode="json")
     return row

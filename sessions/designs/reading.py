@@ -14,13 +14,17 @@ from sessions.errors import UnknownName
 _FILES = ("policy.py", "card.md", "evidence.json", "journal.jsonl")
 _FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ce", "%cI", "%s", "%b", "%(trailers:only,unfold)")
 _FIELD, _RECORD = "\x1f", "\x1e"
-_POLICY = re.compile(r"designs/([a-z][a-z0-9-]{0,40})/([a-z][a-z0-9-]{0,40})/policy\.py")
+_CHANGED = re.compile(r"designs/([a-z][a-z0-9-]{0,40})/([a-z][a-z0-9-]{0,40})/([a-z.]+)")
 _COMMIT = re.compile(r"[0-9a-f]{4,64}")
 _MAX_FILE = 64 * 1024 * 1024
 
 
 def read_log(git_dir: Path, head: str) -> list[DesignCommit]:
-    """Commits of the branch ``head`` (a full ref) that put a ``policy.py`` in place, newest first."""
+    """Commits of the branch ``head`` (a full ref) that accept a design (by tag or by new evidence), newest first.
+
+    The evidence names its session and its journal, so every acceptance has its own, also that of a policy which was
+    accepted before. A commit without a tag that changes a policy but not its evidence accepts nothing.
+    """
     layout = "%x1e" + "%x1f".join(_FIELDS) + "%x1f"
     arguments = ("log", "--first-parent", "-m", "--name-only", "--diff-filter=AM", f"--format={layout}", head)
     text = run_git((*arguments, "--", "designs"), git_dir=git_dir).decode("utf-8", "replace")
@@ -42,8 +46,12 @@ def read_show(git_dir: Path, head: str, rev: str) -> DesignCommit:
 
 def _parse(record: str, tags: dict[str, str]) -> DesignCommit | None:
     fields = record.split(_FIELD)
-    match = _POLICY.search(fields[-1])
-    if len(fields) != len(_FIELDS) + 1 or match is None:
+    if len(fields) != len(_FIELDS) + 1:
+        return None
+    tag = tags.get(fields[0], "")
+    changed = [found for found in map(_CHANGED.fullmatch, fields[-1].split()) if found]
+    match = next((found for found in changed if tag or found[3] == "evidence.json"), None)
+    if match is None:
         return None
     commit, parents, author, author_email, approver, approver_email, accepted, subject, body, trailers = fields[:-1]
     pairs = [line.partition(": ")[::2] for line in trailers.splitlines() if ": " in line]
@@ -52,7 +60,7 @@ def _parse(record: str, tags: dict[str, str]) -> DesignCommit | None:
         parent=parents.partition(" ")[0],
         slot=match[1],
         design=match[2],
-        tag=tags.get(commit, ""),
+        tag=tag,
         subject=subject,
         body=body.strip().removesuffix(trailers.strip()).strip(),
         author_name=author,

@@ -21,6 +21,8 @@ def read_design_file(path: Path) -> str:
         source = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise DesignFileError(f"{path} isn't UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+    except ValueError as error:
+        raise DesignFileError(f"{str(path)!r} can't be read (not a path); name a shipped router or a file.") from error
     except OSError as error:
         raise DesignFileError(f"{path} can't be read ({error.strerror}); name a shipped router or a file.") from error
     if not source.strip():

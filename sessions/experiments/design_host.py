@@ -1,9 +1,11 @@
 """The process of one sealed design: loads its source, then answers decisions over a pipe until the pipe closes.
 
-Started by :mod:`sessions.experiments.sealed` as ``python -I -S design_host.py READ_FD WRITE_FD PARENT_PID`` with an
-empty environment. Standard library only: this folder's few stdlib-only files and the simulator's contract (``sim.api``,
-``sim.errors``, ``sim.adapt``) are loaded by path, and no other module of the product can be imported here.
-Invariant: a failure of the design leaves as one FAILED frame, or as the end of this process.
+Started by :mod:`sessions.experiments.sealed` as ``python -P -s -S design_host.py READ_FD WRITE_FD PARENT_PID`` with
+nothing but a hash seed in its environment. Standard library only: this folder's few stdlib-only files and the
+simulator's contract (``sim.api``, ``sim.errors``, ``sim.adapt``) are loaded by path, and no other module of the product
+can be imported here.
+Invariants: it is locked down before the design arrives; a failure of the design leaves as one FAILED frame, or as the
+end of this process.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from pathlib import Path
 
 
 def _bootstrap() -> None:
-    """Gives the imports below, and only these, something to find: ``-I -S`` leaves nothing but the standard library."""
+    """Gives the imports below, and only these, something to find: the flags leave nothing but the standard library."""
     root = Path(__file__).resolve().parents[2]
     for package, files in (
         ("sim", ("api", "errors", "adapt")),
         ("sessions", ()),
-        ("sessions.experiments", ("wire", "processes", "design_source", "design_views")),
+        ("sessions.experiments", ("wire", "processes", "lockdown", "design_source", "design_views")),
     ):
         sys.modules[package] = types.ModuleType(package)
         sys.modules[package].__path__ = []
@@ -39,8 +41,8 @@ def _bootstrap() -> None:
 if __name__ == "__main__":
     _bootstrap()
 
-from sessions.experiments import processes, wire  # noqa: E402
-from sessions.experiments.design_source import DesignError, compile_source, describe  # noqa: E402
+from sessions.experiments import lockdown, processes, wire  # noqa: E402
+from sessions.experiments.design_source import ALLOWED_IMPORTS, DesignError, compile_source, describe  # noqa: E402
 from sessions.experiments.design_views import ClusterView, HeldQueue, ReplicaView  # noqa: E402
 from sim.adapt import load_policy  # noqa: E402
 from sim.api import HeldRequest, ReplicaRequest, Router  # noqa: E402
@@ -162,7 +164,9 @@ def _build(source: bytes, seed: int) -> Router:
 def main(arguments: list[str]) -> None:
     read_fd, write_fd, parent = map(int, arguments)
     processes.die_with_parent(parent)
+    os.environ.clear()
     os.chdir("/")
+    lockdown.lock_down(ALLOWED_IMPORTS)
     Host(read_fd, write_fd).run()
 
 

@@ -5,18 +5,21 @@ that runs can't be cancelled; here a worker is one process behind a pipe, and st
 
 Invariants: results come back in the order of the jobs whatever finished first; a failed evaluation is a result with
 its outcome, never an exception; cancelling ``run`` kills what it had running and leaves the pool usable; the same
-content (playground, simulator version, scenario digest, slot, design digest, seed) is never simulated twice.
+content (playground, simulator version, scenario digest, slot, design digest, seed) is never simulated twice, unless
+under another hash seed, which asks whether it comes out the same; all jobs of one ``run`` on a scenario measure the
+same text of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from sessions.experiments.processes import available_cores
 from sessions.experiments.worker_process import WorkerDied, WorkerProcess
-from sessions.playground import Job, JobResult, find_playground
+from sessions.playground import CHECK_DEADLINE_S, Check, CheckResult, Job, JobResult, find_playground
 
 _MAX_DEFAULT_WORKERS = 8
 _KEPT_RESULTS = 2048
@@ -82,9 +85,13 @@ class Pool:
         not the design's (unknown scenario, a simulator that fails); the other jobs are then cancelled.
         """
         keys = await asyncio.to_thread(_keys, jobs)
+        pinned = [
+            job if job.scenario_digest else dataclasses.replace(job, scenario_digest=key[2])
+            for job, key in zip(jobs, keys, strict=True)
+        ]
 
         async def one(index: int) -> JobResult:
-            result = await self._cached(jobs[index], keys[index])
+            result = await self._cached(pinned[index], keys[index])
             if on_result is not None:
                 on_result(index, result)
             return result
@@ -99,11 +106,21 @@ class Pool:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
+    async def check(self, slot: str, source: str, playground: str, deadline_s: float = CHECK_DEADLINE_S) -> CheckResult:
+        """:meth:`Playground.check` in a worker, because a design may stop or end the process it is checked from.
+
+        A check that is not done in time or ends its worker twice is an outcome; cancelling kills the worker.
+        """
+        result = await self._run(Check(slot, source, playground, deadline_s))
+        return CheckResult(result.outcome, result.message)
+
     async def close(self) -> None:
         """Ends all workers. Safe to call twice."""
         await asyncio.gather(*(worker.kill() for worker in self._workers))
 
     async def _cached(self, job: Job, key: Key) -> JobResult:
+        if job.hash_seed:
+            return await self._run(job)
         async with self._cache.lock(key):
             result = self._cache.get(key, job.telemetry)
             if result is None:
@@ -111,16 +128,17 @@ class Pool:
                 self._cache.put(key, result)
         return result
 
-    async def _run(self, job: Job) -> JobResult:
+    async def _run(self, task: Job | Check) -> JobResult:
         """On the next idle worker; once more on a fresh process if the worker dies under it."""
         worker = await self._idle.get()
         try:
             try:
-                return await worker.call(job)
+                return await worker.call(task)
             except WorkerDied:
-                return await worker.call(job)
+                return await worker.call(task)
         except WorkerDied as death:
-            words = f"The process that ran seed {job.seed} of {job.design.name} ended twice ({death})."
+            what = f"ran seed {task.seed} of {task.design.name}" if isinstance(task, Job) else "checked the design"
+            words = f"The process that {what} ended twice ({death})."
             return JobResult("exception", words, None, None, 0.0, death.last_s)
         finally:
             self._idle.put_nowait(worker)
@@ -142,5 +160,5 @@ def _keys(jobs: Sequence[Job]) -> list[Key]:
         if design not in designs:
             designs[design] = d.digest
         version, digest = scenarios[scenario]
-        keys.append((job.playground, version, digest, job.slot, designs[design], job.seed))
+        keys.append((job.playground, version, job.scenario_digest or digest, job.slot, designs[design], job.seed))
     return keys

@@ -1,17 +1,22 @@
 """What a child process does to itself so that it can't outlive or starve the one that started it.
 
-Standard library only: also loaded in the sealed process of a design.
+And how the one that started it finds what is left. Standard library only: also loaded in the sealed process of a
+design.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
 import sys
+import time
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_MAX_OPEN_FILES = 32
+_PR_SET_CHILD_SUBREAPER = 36
+_END_CHILDREN_S = 2.0
 
 
 def die_with_parent(parent: int) -> None:
@@ -26,13 +31,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def limit_resources(memory_bytes: int, cpu_s: int) -> None:
-    """Address space, CPU time, file size, open files, core dumps. What the platform refuses stays as it is."""
+    """Address space, CPU time, file size, core dumps. What the platform refuses stays as it is."""
     wanted = {
         resource.RLIMIT_AS: memory_bytes,
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: _MAX_OPEN_FILES,
     }
     for what, limit in wanted.items():
         try:
@@ -41,6 +45,47 @@ def limit_resources(memory_bytes: int, cpu_s: int) -> None:
             resource.setrlimit(what, (allowed, allowed))
         except (ValueError, OSError):
             continue
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of what its descendants leave behind, where the kernel can (Linux), so that a
+    process that left its group and lost its parent can still be found."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below ``pid``, where they can be listed (Linux); those above first."""
+    found = _children(pid)
+    for child in found:
+        found += _children(child)
+    return found
+
+
+def kill_all(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def end_descendants() -> None:
+    """Ends and reaps all that is below this process, for as long as new ones keep coming, but not for ever."""
+    until = time.monotonic() + _END_CHILDREN_S
+    me = os.getpid()
+    while time.monotonic() < until and (found := descendants(me)):
+        kill_all(found)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def available_cores() -> list[int]:

@@ -1,12 +1,13 @@
 """The simulator's end of a sealed design: a router whose decisions are made in a process of their own.
 
-A design that does not ship with the product always runs like this. Its process (:mod:`design_host`) starts with an
-empty environment in its own session, with its output going nowhere and no descriptor but the two pipes; it is sent
+A design that does not ship with the product always runs like this. Its process (:mod:`design_host`) starts
+without environment in its own session, with its output going nowhere and no descriptor but the two pipes; it is sent
 only what a policy may see, and killed as a group at the wall-clock deadline. Isolation level ``process``: it shares
 the user's rights; the stronger levels lock down the same process between its start and its first line.
 
 Invariants: nothing that comes back is trusted (frames are bounded, ids are looked up); a failure is a
-:class:`DesignFailed` with its own outcome and never a decision; when ``close`` returns, the process is gone.
+:class:`DesignFailed` with its own outcome and never a decision; no wait outlasts the deadline, whatever a process of
+the design keeps open; when ``close`` returns, the design's process and its group are gone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from sim.api import Cluster, HeldRequest, Replica, ReplicaRequest
 ISOLATION = "process"
 MEMORY_BYTES = 1024**3
 _HOST = Path(__file__).with_name("design_host.py")
+_FLAGS = ("-P", "-s", "-S")  # as -I -S, but the hash seed is heeded: nothing else is in the environment
 _OUTCOMES: frozenset[str] = frozenset(get_args(ev.Outcome)) - {"ok"}
 _DECISION_OUTLASTS = 0.5  # of the deadline: a single decision that long is what timed out
 
@@ -61,20 +62,19 @@ class _UnknownReplica:
 class SealedRouter:
     """A router in the sense of :class:`sim.api.Router`, whose ``source`` runs in a child process.
 
-    ``deadline_s``: wall-clock seconds from now until the process is killed. Use as a context manager.
+    ``deadline_s``: wall-clock seconds from now until the process is killed. ``hash_seed`` fixes the order of sets of
+    strings there. Use as a context manager.
     """
 
-    def __init__(self, source: str, seed: int, deadline_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, source: str, seed: int, deadline_s: float, memory_bytes: int = MEMORY_BYTES, hash_seed: int = 0
+    ) -> None:
         self._held: dict[int, HeldRequest] = {}
         self._deadline_s = deadline_s
-        self._started = time.monotonic()
-        self._asked = self._started
+        self._asked = time.monotonic()
+        self._until = self._asked + deadline_s
         self._now_ns: int | None = None
-        self._expired = False
-        self._process, self._read_fd, self._write_fd = _start()
-        self._watchdog = threading.Timer(deadline_s, self._expire)
-        self._watchdog.daemon = True
-        self._watchdog.start()
+        self._process, self._read_fd, self._write_fd = _start(hash_seed)
         try:
             self._load(source, seed, memory_bytes)
         except BaseException:
@@ -95,10 +95,10 @@ class SealedRouter:
         self._asked = time.monotonic()
         replicas = cluster.replicas
         try:
-            wire.send_numbers(self._write_fd, wire.DECIDE, self._question(queue, cluster, replicas))
+            wire.send_numbers(self._write_fd, wire.DECIDE, self._question(queue, cluster, replicas), self._until)
             while True:
                 limit = 8 * wire.ASSIGN_FIELDS * (len(queue) + 1) + wire.MAX_TEXT
-                kind, payload = wire.receive(self._read_fd, limit)
+                kind, payload = wire.receive(self._read_fd, limit, self._until)
                 if kind == wire.ASSIGN:
                     return self._answer(payload, replicas)
                 self._serve(kind, payload, replicas)
@@ -106,21 +106,21 @@ class SealedRouter:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Ends the design's process, whatever it is doing; may be called twice."""
-        self._watchdog.cancel()
+        """Ends the design's process and its group, whatever they are doing; may be called twice."""
+        if self._read_fd < 0:
+            return
         self._kill()
         self._process.wait()
-        for fd in (self._read_fd, self._write_fd):
-            if fd >= 0:
-                os.close(fd)
+        os.close(self._read_fd)
+        os.close(self._write_fd)
         self._read_fd = self._write_fd = -1
 
     def _load(self, source: str, seed: int, memory_bytes: int) -> None:
         text = source.encode("utf-8", "surrogatepass")
         head = wire.LOAD_HEAD.pack(seed, memory_bytes, int(self._deadline_s) + 2)
         try:
-            wire.send_bytes(self._write_fd, wire.LOAD, head + text)
-            kind, payload = wire.receive(self._read_fd, wire.MAX_TEXT)
+            wire.send_bytes(self._write_fd, wire.LOAD, head + text, self._until)
+            kind, payload = wire.receive(self._read_fd, wire.MAX_TEXT, self._until)
             if kind != wire.LOADED:
                 self._serve(kind, payload, ())
         except wire.WireError as error:
@@ -164,7 +164,8 @@ class SealedRouter:
     def _serve(self, kind: int, payload: bytes, replicas: Sequence[Replica]) -> None:
         """Anything but an answer: a list is wanted, or the design has failed."""
         if kind == wire.WANT:
-            wire.send_numbers(self._write_fd, wire.LIST, _list_of(wire.numbers_of(payload, 1), replicas))
+            wanted = _list_of(wire.numbers_of(payload, 1), replicas)
+            wire.send_numbers(self._write_fd, wire.LIST, wanted, self._until)
         elif kind == wire.FAILED:
             outcome, _, words = payload.decode("utf-8", "replace").partition("\n")
             if outcome not in _OUTCOMES:
@@ -175,12 +176,12 @@ class SealedRouter:
 
     def _failure(self, error: wire.WireError) -> DesignFailed:
         """Why the wire broke, as an outcome."""
+        if isinstance(error, wire.WireLate):
+            return DesignFailed("timeout", self._overtime(), self._last_s())
         if not isinstance(error, wire.WireClosed):
             return DesignFailed("exception", self._when(f"The design's process {error}."), self._last_s())
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1.0)
-        if self._expired:
-            return DesignFailed("timeout", self._overtime(), self._last_s())
         code = self._process.returncode
         if code is not None and code == -signal.SIGXCPU:
             return DesignFailed("timeout", self._overtime(), self._last_s())
@@ -203,24 +204,21 @@ class SealedRouter:
     def _last_s(self) -> float | None:
         return None if self._now_ns is None else self._now_ns / 1e9
 
-    def _expire(self) -> None:
-        self._expired = True
-        self._kill()
-
     def _kill(self) -> None:
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """Also when the process itself has ended: what it left in its group has not."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _start() -> tuple[subprocess.Popen[bytes], int, int]:
+def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes], int, int]:
     """The design's process, and this side's read and write descriptors."""
     child_reads, parent_writes = os.pipe()
     parent_reads, child_writes = os.pipe()
+    os.set_blocking(parent_writes, False)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_HOST), str(child_reads), str(child_writes), str(os.getpid())],
-            env={},
+            [sys.executable, *_FLAGS, str(_HOST), str(child_reads), str(child_writes), str(os.getpid())],
+            env={"PYTHONHASHSEED": str(hash_seed)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -22,8 +22,15 @@ HELD_OUT_FROM = 2**20
 _ATTEMPT_BITS = 32  # of a held-out seed: attempts never share a seed, whatever their counts
 
 
-def compare(metric: str, unit: str, baseline: Mapping[int, float], candidate: Mapping[int, float]) -> ev.Comparison:
-    """Candidate against baseline, paired by seed; ``metric`` (in ``unit``) is one where lower is better.
+def compare(
+    metric: str,
+    unit: str,
+    baseline: Mapping[int, float],
+    candidate: Mapping[int, float],
+    *,
+    higher_is_better: bool = False,
+) -> ev.Comparison:
+    """Candidate against baseline, paired by seed, on ``metric`` in ``unit``.
 
     ``difference`` is the mean of candidate - baseline with its 95% t interval; ``relative`` is the quotient of the
     means - 1 (0 for a baseline of 0). Better or worse only with an interval that excludes 0 and at least ten seeds.
@@ -40,7 +47,7 @@ def compare(metric: str, unit: str, baseline: Mapping[int, float], candidate: Ma
     base, other = fmean(baseline.values()), fmean(candidate.values())
     verdict: ev.Verdict = "no difference shown"
     if len(seeds) >= MIN_SEEDS and not low <= 0.0 <= high:
-        verdict = "better" if high < 0.0 else "worse"
+        verdict = "better" if (low > 0.0) == higher_is_better else "worse"
     return ev.Comparison(
         metric=metric,
         unit=unit,

@@ -18,7 +18,9 @@ alternate, so at most one frame is ever in flight in a direction; anything more 
 from __future__ import annotations
 
 import os
+import select
 import struct
+import time
 from collections.abc import Iterable
 
 LOAD, DECIDE, LIST, LOADED, ASSIGN, WANT, FAILED = range(1, 8)
@@ -47,21 +49,29 @@ class WireClosed(WireError):
     """The other side is gone."""
 
 
-def send_numbers(fd: int, kind: int, numbers: list[int]) -> None:
-    """Sends int64 ``numbers``; raises :class:`WireClosed`, and ``struct.error`` for what doesn't fit."""
+class WireLate(WireError):
+    """The other side was not done in time."""
+
+
+def send_numbers(fd: int, kind: int, numbers: list[int], until: float | None = None) -> None:
+    """Sends int64 ``numbers``; raises :class:`WireClosed`, and ``struct.error`` for what doesn't fit.
+
+    Here and below: past ``until`` (monotonic seconds) :class:`WireLate` is raised, whoever keeps the pipe open. A
+    descriptor that is written to with an ``until`` must be non-blocking.
+    """
     count = len(numbers)
-    _write(fd, struct.pack(f"<IB{count}q", 8 * count, kind, *numbers))
+    _write(fd, struct.pack(f"<IB{count}q", 8 * count, kind, *numbers), until)
 
 
-def send_bytes(fd: int, kind: int, payload: bytes) -> None:
-    _write(fd, _HEADER.pack(len(payload), kind) + payload)
+def send_bytes(fd: int, kind: int, payload: bytes, until: float | None = None) -> None:
+    _write(fd, _HEADER.pack(len(payload), kind) + payload, until)
 
 
-def receive(fd: int, limit: int) -> tuple[int, bytes]:
+def receive(fd: int, limit: int, until: float | None = None) -> tuple[int, bytes]:
     """The next frame's kind and payload; a payload over ``limit`` bytes is refused before it is read."""
-    data = _read(fd)
+    data = _read(fd, until)
     while len(data) < _HEADER.size:
-        data += _read(fd)
+        data += _read(fd, until)
     length, kind = _HEADER.unpack_from(data)
     if length > limit:
         raise WireError("sent more than an answer can hold")
@@ -69,7 +79,7 @@ def receive(fd: int, limit: int) -> tuple[int, bytes]:
     if len(data) < total:
         parts, have = [data], len(data)
         while have < total:
-            parts.append(_read(fd))
+            parts.append(_read(fd, until))
             have += len(parts[-1])
         data = b"".join(parts)
     if len(data) > total:
@@ -88,7 +98,9 @@ def flat(records: Iterable[tuple[int, ...]]) -> list[int]:
     return [number for record in records for number in record]
 
 
-def _read(fd: int) -> bytes:
+def _read(fd: int, until: float | None) -> bytes:
+    if until is not None:
+        _wait(fd, select.POLLIN, until)
     try:
         data = os.read(fd, _READ_SIZE)
     except OSError as error:
@@ -98,10 +110,22 @@ def _read(fd: int) -> bytes:
     return data
 
 
-def _write(fd: int, data: bytes) -> None:
-    try:
-        written = os.write(fd, data)
-        while written < len(data):
-            written += os.write(fd, memoryview(data)[written:])
-    except OSError as error:
-        raise WireClosed("closed the wire") from error
+def _write(fd: int, data: bytes, until: float | None) -> None:
+    written = 0
+    while written < len(data):
+        try:
+            written += os.write(fd, memoryview(data)[written:] if written else data)
+        except BlockingIOError:
+            if until is None:
+                raise
+            _wait(fd, select.POLLOUT, until)
+        except OSError as error:
+            raise WireClosed("closed the wire") from error
+
+
+def _wait(fd: int, event: int, until: float) -> None:
+    """Returns when ``fd`` is ready, or broken."""
+    ready = select.poll()
+    ready.register(fd, event)
+    if not ready.poll(1000.0 * max(until - time.monotonic(), 0.0)):
+        raise WireLate("was not done in time")

@@ -1,9 +1,10 @@
-"""A worker: one long-lived process that runs evaluations, one at a time, apart from the study and its screen.
+"""A worker: one long-lived process that runs evaluations and checks, one at a time, apart from study and screen.
 
-``python -m sessions.experiments.worker [CORE]``: one JSON object a line. In: a job. Out: ``{"ready": PID}`` once,
-then per job any number of ``{"progress": simulated seconds}`` and one ``{"result": ...}`` or ``{"error": sentence}``
-(the evaluation could not be carried out, and not because of the design). It ends when its stdin does, so it never
-outlives the study, not even one that was killed.
+``python -m sessions.experiments.worker [CORE]``: one JSON object a line. In: a job or a check. Out: ``{"ready": PID}``
+once, then per task any number of ``{"progress": simulated seconds}`` and one ``{"result": ...}`` or
+``{"error": sentence}`` (the evaluation could not be carried out, and not because of the design). It ends when its
+stdin does, so it never outlives the study, not even one that was killed. What a design leaves running is ended before
+its result is sent.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from pydantic import JsonValue
 
 from sessions.errors import SessionError
 from sessions.experiments import processes
-from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
+from sessions.playground import Check, DesignUnderTest, Job, JobResult, find_playground
 
 _PROGRESS_EVERY_S = 0.2
 
 
-def encode_job(job: Job) -> bytes:
-    """A job as one line."""
-    return json.dumps(dataclasses.asdict(job)).encode() + b"\n"
+def encode_task(task: Job | Check) -> bytes:
+    """A job or a check as one line."""
+    return json.dumps(dataclasses.asdict(task)).encode() + b"\n"
 
 
-def decode_job(line: bytes) -> Job:
+def decode_task(line: bytes) -> Job | Check:
     fields = json.loads(line)
+    if "design" not in fields:
+        return Check(**fields)
     fields["design"] = DesignUnderTest(**fields["design"])
     fields["overrides"] = tuple((key, value) for key, value in fields["overrides"])
     return Job(**fields)
@@ -72,13 +75,22 @@ def _read_jobs(jobs: queue.SimpleQueue[bytes]) -> None:
 
 def _run(line: bytes, output: _Output) -> dict[str, JsonValue]:
     try:
-        job = decode_job(line)
-        result = find_playground(job.playground).run(job, output.progress)
-        return {"result": encode_result(result)}
+        return {"result": encode_result(_carry_out(decode_task(line), output))}
     except SessionError as error:
         return {"error": str(error)}
     except Exception as error:
         return {"error": f"The simulator failed: {type(error).__name__}: {error}"}
+    finally:
+        processes.end_descendants()
+
+
+def _carry_out(task: Job | Check, output: _Output) -> JobResult:
+    playground = find_playground(task.playground)
+    if isinstance(task, Job):
+        return playground.run(task, output.progress)
+    started = time.monotonic()
+    checked = playground.check(task.slot, task.source)
+    return JobResult(checked.outcome, checked.message, None, None, time.monotonic() - started)
 
 
 def main(arguments: list[str]) -> None:
@@ -86,6 +98,7 @@ def main(arguments: list[str]) -> None:
     output = _Output()
     parent = os.getppid()
     processes.die_with_parent(parent)
+    processes.adopt_orphans()
     processes.yield_to_people()
     if arguments:
         processes.pin_to(int(arguments[0]))

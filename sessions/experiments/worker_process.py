@@ -20,8 +20,9 @@ from pydantic import JsonValue
 
 from sessions import events as ev
 from sessions.errors import EvaluationError
-from sessions.experiments.worker import encode_job
-from sessions.playground import Job, JobResult
+from sessions.experiments import processes
+from sessions.experiments.worker import encode_task
+from sessions.playground import Check, Job, JobResult
 
 GRACE_S = 0.5  # past the deadline, for a sealed design's own, more telling time-out to arrive
 _START_LIMIT_S = 60.0
@@ -47,8 +48,8 @@ class WorkerProcess:
         self._errors: asyncio.Task[None] | None = None
         self._last_words = b""
 
-    async def call(self, job: Job) -> JobResult:
-        """Runs one job. Past the deadline the worker is killed and the outcome is ``timeout``.
+    async def call(self, task: Job | Check) -> JobResult:
+        """Carries out one job or check. Past the deadline the worker is killed and the outcome is ``timeout``.
 
         Raises :class:`WorkerDied`, and :class:`EvaluationError` when the job itself can't be carried out. A cancelled
         call kills the worker.
@@ -56,12 +57,13 @@ class WorkerProcess:
         process = await self._ready()
         last_s: list[float | None] = [None]
         try:
-            async with asyncio.timeout(job.deadline_s + GRACE_S):
-                return await self._exchange(process, job, last_s)
+            async with asyncio.timeout(task.deadline_s + GRACE_S):
+                return await self._exchange(process, task, last_s)
         except TimeoutError:
             await self.kill()
-            words = f"The run was not done after its {job.deadline_s:g} s of wall-clock time."
-            return JobResult("timeout", words, None, None, job.deadline_s + GRACE_S, last_s[0])
+            what = "run" if isinstance(task, Job) else "check"
+            words = f"The {what} was not done after its {task.deadline_s:g} s of wall-clock time."
+            return JobResult("timeout", words, None, None, task.deadline_s + GRACE_S, last_s[0])
         except (EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
             await self.kill()
             raise WorkerDied(self._how(process), last_s[0]) from error
@@ -72,13 +74,15 @@ class WorkerProcess:
             raise
 
     async def kill(self) -> None:
-        """Ends the worker, whatever it is doing, and with it the design it runs."""
+        """Ends the worker, whatever it is doing, and with it the design it runs and what that has started."""
         process, self._process = self._process, None
         if process is None:
             return
         if process.returncode is None:
+            below = processes.descendants(process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            processes.kill_all(below)
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
@@ -86,9 +90,11 @@ class WorkerProcess:
             await self._errors
             self._errors = None
 
-    async def _exchange(self, process: asyncio.subprocess.Process, job: Job, last_s: list[float | None]) -> JobResult:
+    async def _exchange(
+        self, process: asyncio.subprocess.Process, task: Job | Check, last_s: list[float | None]
+    ) -> JobResult:
         assert process.stdin is not None
-        process.stdin.write(encode_job(job))
+        process.stdin.write(encode_task(task))
         await process.stdin.drain()
         while True:
             message = await _receive(process)

@@ -7,7 +7,7 @@ a folder of their own: they are listed and measured, but no name of theirs is ev
 
 from __future__ import annotations
 
-import ast
+import hashlib
 from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
@@ -34,6 +34,15 @@ def oracle_names() -> list[str]:
     return _names(ORACLES)
 
 
+def policy_seed(seed: int) -> int:
+    """What a policy gets as its seed in the run with this ``seed``: 0 to 255, from a hash.
+
+    Of the workloads that it may be, so few numbers single out none: a policy that was told the run's seed itself could
+    draw the workload again and know every output length.
+    """
+    return hashlib.sha256(f"policy {seed}".encode()).digest()[0]
+
+
 def make_router(name: str, seed: int) -> Router:
     """A fresh router of that name; UnknownPolicy names the nearest one if there is none."""
     return load_policy(vars(import_module(_module(ROUTERS, name))), seed)
@@ -51,12 +60,6 @@ def router_source(name: str) -> str:
     """The text of the file of a router or an oracle."""
     folder = ORACLES if name in oracle_names() else ROUTERS
     return files("sim.policies").joinpath(folder, f"{_stem(folder, name)}.py").read_text("utf-8")
-
-
-def router_summary(name: str) -> str:
-    """The first line of the docstring of that file."""
-    docstring = ast.get_docstring(ast.parse(router_source(name))) or ""
-    return docstring.partition("\n")[0]
 
 
 def _names(folder: str) -> list[str]:

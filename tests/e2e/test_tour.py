@@ -121,7 +121,7 @@ def test_ask_approve_edit_redirect_reject_accept(terminal: Terminal) -> None:
     terminal.until(lambda s: status(s, first) == "finished", "the approved experiment's result")
 
     edited = terminal.pending()
-    terminal.key("e")
+    terminal.key("E")
     state = terminal.until(lambda s: status(s, edited) == "finished", "the edited experiment's result")
     ran = state.experiments[edited]
     assert ran.design.endswith("-edit1")

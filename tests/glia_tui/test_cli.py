@@ -49,6 +49,10 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
         (["simulate", "smoke", "--set", "cluster.kv_blocks=-3"], "kv_blocks"),
         (["simulate", "smoke", "--seeds", "0"], "seeds"),
         (["simulate", "smoke", "--hlep"], "--hlep"),
+        (["simulate", "smoke", "--seed", "99999999999999999999"], "--seed"),
+        (["simulate", "smoke", "--set", "cluster.kv_blocks=" + "9" * 5000], "kv_blocks"),
+        (["run", "smoke", "--max-minutes", "inf"], "--max-minutes"),
+        (["run", "smoke", "--max-minutes", "nan"], "--max-minutes"),
         (["run", "smoke", "--gate", "trustd"], "trusted"),
         (["run", "smoke", "--slot", "routr"], "router"),
         (["run", "nowhere.toml"], "nowhere.toml"),
@@ -64,6 +68,7 @@ def test_an_unusable_argument_is_one_sentence_that_names_the_way_out(
     done = glia(*arguments, workspace=tmp_path / "ws")
     assert done.returncode == 2
     assert sentence in one_sentence(done)
+    assert not (tmp_path / "ws").exists()
 
 
 def test_without_a_terminal_the_app_names_the_headless_command() -> None:
@@ -93,6 +98,10 @@ def test_simulate_prints_one_json_document_with_every_run_and_the_pooled_figures
     assert [run["seed"] for run in document["runs"]] == [1, 2, 3]
     means = [figure(run, "e2e_s.mean") for run in document["runs"]]
     assert figure(document, "e2e_s.mean") == pytest.approx(sum(means) / 3)
+    assert document["seed"] == 1
+    assert document["requests_per_wall_s"] * document["wall_s"] == pytest.approx(
+        sum(run["requests"]["arrived"] for run in document["runs"]), rel=0.01
+    )
     low, high = document["e2e_s"]["mean_ci95"]
     assert low < sum(means) / 3 < high
     for run in document["runs"]:
@@ -204,10 +213,61 @@ def test_what_ships_is_listed_for_people_and_for_programs(command: str) -> None:
 
 
 def test_a_closed_pipe_is_not_an_error() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-m", "glia_tui", "policies", "show", "hra"], stdout=writer, stderr=subprocess.PIPE, text=True
-    )
-    os.close(writer)
-    assert "Traceback" not in done.stderr
+    for command in (["policies", "show", "hra"], ["scenarios", "--json"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [sys.executable, "-m", "glia_tui", *command], stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_leaves_in_the_middle_is_not_an_error() -> None:
+    command = [sys.executable, "-u", "-m", "glia_tui", "simulate", "smoke", "--seeds", "3", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("command", [["scenarios"], ["policies", "show", "hra", "--json"]])
+def test_a_terminal_without_unicode_gets_what_it_can_show(command: list[str]) -> None:
+    done = glia(*command, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+def test_a_scenario_whose_requests_have_one_token_shows_tpot_as_undefined(tmp_path: Path) -> None:
+    setting = ["--set", "workload.max_output_tokens=1"]
+    done = glia("simulate", "smoke", *setting)
+    assert done.returncode == 0, done.stderr
+    [row] = [line for line in done.stdout.splitlines() if "per output token" in line]
+    assert "n/a" in row
+    document = json.loads(glia("simulate", "smoke", *setting, "--json", "--seeds", "2").stdout)
+    assert document["tpot_s"]["mean"] is None
+
+
+@pytest.mark.parametrize("change", [("metric", "ttft_s.p50"), ("max_output_tokens", 1)])
+def test_a_study_runs_on_any_scenario_that_passes_the_check(tmp_path: Path, change: tuple[str, object]) -> None:
+    text = json.loads(glia("scenarios", "show", "smoke", "--json").stdout)["source"]
+    key, value = change
+    lines = [f"{key} = {json.dumps(value)}" if line.startswith(f"{key} =") else line for line in text.splitlines()]
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(lines))
+    assert path.read_text().count(json.dumps(value)) >= 1
+    done = glia("run", str(path), "--max-experiments", "3", "--json", workspace=tmp_path / "ws")
+    assert done.returncode in (0, 4), done.stderr
+    study = json.loads(done.stdout)
+    assert [e["outcome"] for e in study["experiments"]] == ["ok"] * len(study["experiments"])
+    assert study["experiments"]
+
+
+def test_an_escape_sequence_in_a_file_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('["x\\u001b]0;pwned\\u0007"]\na = 1\n')
+    done = glia("simulate", str(path))
+    assert done.returncode == 2
+    assert one_sentence(done).isprintable()

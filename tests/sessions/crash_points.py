@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from sessions import events as ev
@@ -101,10 +102,10 @@ class Camera:
         yield patch.object(Journal, "sync", self._syncing(Journal.sync))
         yield patch.object(Study, "show", self._showing(Study.show))
         for module in (objects, own):
-            yield patch.object(module, "run_git", self._git(module.run_git))  # type: ignore[attr-defined]
+            yield patch.object(module, "run_git", self._git(module.run_git))
         yield patch.object(os, "replace", self._replacing(os.replace))
 
-    def _writing(self, real):  # type: ignore[no-untyped-def]
+    def _writing(self, real: Any) -> Any:
         def write(journal: Journal, line: bytes) -> None:
             place = _type_of(line)
             self.take("before a line of the journal", place)
@@ -114,7 +115,7 @@ class Camera:
 
         return write
 
-    def _syncing(self, real):  # type: ignore[no-untyped-def]
+    def _syncing(self, real: Any) -> Any:
         async def sync(journal: Journal) -> None:
             size = journal.path.stat().st_size
             await real(journal)
@@ -123,7 +124,7 @@ class Camera:
 
         return sync
 
-    def _showing(self, real):  # type: ignore[no-untyped-def]
+    def _showing(self, real: Any) -> Any:
         def show(study: Study, item: Item) -> None:
             real(study, item)
             if isinstance(item, ev.Event):
@@ -133,7 +134,7 @@ class Camera:
 
         return show
 
-    def _git(self, real):  # type: ignore[no-untyped-def]
+    def _git(self, real: Any) -> Any:
         def run_git(arguments: tuple[str, ...], **options: object) -> bytes:
             place = next((part for part in arguments if part in _MAKING), arguments[0])
             began = (self.root / ".git").exists()
@@ -152,7 +153,7 @@ class Camera:
 
         return run_git
 
-    def _replacing(self, real):  # type: ignore[no-untyped-def]
+    def _replacing(self, real: Any) -> Any:
         def replace(source: str, target: str | Path) -> None:
             if Path(target).parent.name != "telemetry":
                 real(source, target)

@@ -18,7 +18,7 @@ from tests.sessions.crash_stories import STORIES, Story, go_on, tell
 from tests.sessions.crash_verdicts import Verdict, judge
 
 POINTS = 200
-AGAIN = 40
+AGAIN = 30
 """How many of the points are a second crash, during the recovery from a first one."""
 
 
@@ -112,7 +112,8 @@ async def _bring_to_the_end(story: Story, workspace: Workspace, given: Given) ->
     try:
         await go_on(story, workspace, given)
     except SessionError as refusal:
-        assert "has no beginning" in str(refusal) or "There is no session" in str(refusal), refusal
+        if "has no beginning" not in str(refusal) and "There is no session" not in str(refusal):
+            raise
         for name in workspace.names():
             workspace.delete(name)
         await tell(story, workspace, given)

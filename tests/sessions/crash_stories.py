@@ -11,6 +11,7 @@ from typing import Literal
 
 from sessions import events as ev
 from sessions.conversation import unanswered_words
+from sessions.gate import rule_for
 from sessions.models.offline.backend import OfflineBackend
 from sessions.session import Session
 from sessions.state import StudyState
@@ -24,7 +25,7 @@ _OPTIONS: dict[Story, StudyOptions] = {
     "headless": StudyOptions("smoke", gate="autonomous", seed=3, max_experiments=3, interactive=False),
     "attended": StudyOptions("smoke", gate="supervised", seed=5, max_experiments=4),
 }
-_PATIENCE_S = 20.0
+_PATIENCE_S = 120.0
 _WHILE_IT_RUNS = "explain the tail"
 _WHILE_IT_WAITS = "why is P99 so bad?"
 
@@ -94,7 +95,7 @@ async def _react(session: Session, given: Given) -> None:
         return
     if pending.subject == "exp-2" and _WHILE_IT_WAITS not in said:
         session.say(_WHILE_IT_WAITS)
-    if unanswered_words(state.events):
+    if unanswered_words(state.events) or rule_for(state, pending.kind)[0] == "auto":
         return
     verb, words = _answer_to(pending.subject)
     given.append((pending.id, verb))

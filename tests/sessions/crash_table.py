@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -12,6 +13,8 @@ from tests.sessions.conftest import SharedPool
 from tests.sessions.crash_points import quickly
 from tests.sessions.crash_run import Recovered, crash_everywhere
 
+MEMORY = "/dev/shm"
+"""A folder in memory, where there is one: hundreds of workspaces are copied."""
 COLUMNS = (
     "crash",
     "points",
@@ -25,7 +28,7 @@ COLUMNS = (
 async def run(seed: int) -> list[Recovered]:
     pool = SharedPool()
     try:
-        with tempfile.TemporaryDirectory() as folder, quickly():
+        with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder, quickly():
             return [recovered async for recovered in crash_everywhere(Path(folder), pool, seed)]
     finally:
         await pool.really_close()
@@ -46,8 +49,8 @@ def table(recovered: list[Recovered], seed: int) -> str:
         "",
         f"`python -m tests.sessions.crash_table {seed}` crashes two studies of the scenario `smoke` (one headless, one "
         "with an engineer",
-        "who approves, edits, redirects, rejects and asks) at seeded points, resumes each and compares it with the study",
-        "that wasn't disturbed.",
+        "who approves, edits, redirects, rejects and asks) at seeded points, resumes each and compares it with the",
+        "study that wasn't disturbed.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|---|" + "---:|" * (len(COLUMNS) - 1),

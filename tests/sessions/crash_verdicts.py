@@ -21,7 +21,8 @@ from sessions.state import StudyState, apply
 from sessions.store import Workspace
 from tests.sessions.crash_points import Photo
 
-_DIFFERS = frozenset({"session", "wall_s", "estimate_s", "commit", "parent", "tag_object"})
+_DIFFERS = frozenset({"session", "wall_s", "estimate_s", "commit", "parent", "tag_object", "seen"})
+"""Times, ids, and numbers of events, which the resume itself moves on."""
 _OBJECT_ID = re.compile(r"commit [0-9a-f]{7,64}")
 
 
@@ -72,6 +73,8 @@ def _streams(events: Iterable[ev.Event]) -> tuple[list[str], list[str]]:
     asides: list[str] = []
     for event in events:
         if isinstance(event.data, ev.SessionResumed) or _is_about_the_crash(event.data):
+            if study and '"type": "session_stopped"' in study[-1]:
+                study.pop()  # a study that had stopped goes on, and stops again
             continue
         beside = isinstance(event.data, ev.EngineerSaid) or (
             isinstance(event.data, ev.AgentReplied) and event.data.aside

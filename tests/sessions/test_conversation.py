@@ -70,7 +70,30 @@ def test_an_asides_request_has_a_provisional_result_and_the_words_last() -> None
     assert messages[-2].content["decision"] == "pending"
     assert messages[-1] == UserText("engineer", "why?\nand how?")
     assert unanswered_words(log)
-    assert not unanswered_words([*log, *events(replied("because", is_aside=True))])
+    answered = (replied("I propose", CALL), said("why?"), said("and how?"), replied("because", is_aside=True))
+    assert not unanswered_words(events(*answered))
+
+
+def test_words_said_while_a_reply_streams_are_heard_after_it() -> None:
+    late = ev.AgentReplied(text="first", stop_reason="end_turn", seen=0)
+    log = events(said("one"), said("two"), ("researcher", late))
+    messages = conversation("t", log)
+    assert messages[1:] == (UserText("engineer", "one"), AssistantTurn("first"), UserText("engineer", "two"))
+    assert awaits_reply(messages)
+
+
+def test_words_said_while_an_aside_streams_are_not_taken_as_answered() -> None:
+    aside_of_first = ev.AgentReplied(text="because", stop_reason="end_turn", seen=1, aside=True)
+    log = events(replied("I propose", CALL), said("why?"), said("please dance"), ("researcher", aside_of_first))
+    assert unanswered_words(log)
+    assert aside("t", log)[-1] == UserText("engineer", "please dance")
+
+
+def test_a_changed_budget_is_told() -> None:
+    changed: tuple[ev.Actor, ev.Payload] = ("engineer", ev.BudgetChanged(max_experiments=3, max_minutes=None))
+    messages = conversation("t", events(replied("done"), changed))
+    assert messages[-1] == UserText("task", "The budget of experiments was changed: 3 left.")
+    assert awaits_reply(messages)
 
 
 def test_tool_calls_of_a_reply_that_broke_off_are_never_acted_upon() -> None:

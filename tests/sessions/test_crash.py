@@ -1,39 +1,41 @@
-"""A study that dies right after any journal write goes on from there: same result, one commit, nothing lost."""
+"""A study that dies at any point goes on from there: same record, one commit, nothing lost, nothing self-approved."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from sessions import events as ev
-from sessions.journal import Journal, read
+from sessions.journal import read
 from sessions.models.offline.backend import OfflineBackend
 from sessions.session import Session
 from sessions.store import StudyOptions, Workspace
-from tests.sessions.conftest import SharedPool
+from tests.sessions.crash_run import POINTS
+from tests.sessions.crash_table import run
 
-OPTIONS = StudyOptions("smoke", gate="autonomous", seed=3, max_experiments=3, interactive=False)
-
-
-class Crash(BaseException):
-    """The process dies here: nothing that runs after it may help."""
-
-
-def crash_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """Lets ``writes`` events reach the file, and dies before anyone hears of the last one."""
-    left = writes
-    real = Journal._write
-
-    def write(journal: Journal, line: bytes) -> None:
-        nonlocal left
-        real(journal, line)
-        left -= 1
-        if left == 0:
-            raise Crash
-
-    monkeypatch.setattr(Journal, "_write", write)
+KILLED_AFTER = """
+import asyncio, os, pathlib, signal, sys
+from sessions.journal import Journal
+from sessions.models.offline.backend import OfflineBackend
+from sessions.store import StudyOptions, Workspace
+real = Journal._write
+def write(journal, line):
+    real(journal, line)
+    if b'"type":"' + sys.argv[2].encode() + b'"' in line:
+        os.kill(os.getpid(), signal.SIGKILL)
+Journal._write = write
+async def study():
+    options = StudyOptions("smoke", gate="autonomous", seed=3, max_experiments=3, interactive=False)
+    session = Workspace(pathlib.Path(sys.argv[1])).begin(options, OfflineBackend())
+    await session.run()
+asyncio.run(study())
+"""
 
 
 async def run_to_the_end(session: Session) -> None:
@@ -51,37 +53,29 @@ def journal_of(workspace: Workspace) -> Path:
     return workspace.root / ".glia" / "sessions" / workspace.names()[-1] / "journal.jsonl"
 
 
-async def whole_run(workspace: Workspace) -> list[ev.Event]:
-    session = workspace.begin(OPTIONS, OfflineBackend())
-    await run_to_the_end(session)
-    return session.state.events
+def test_200_crashes_come_to_the_end_that_an_undisturbed_study_comes_to() -> None:
+    recovered = asyncio.run(run(seed=1))
+    assert len(recovered) == POINTS
+    problems = [f"{o.story}, {o.kind}, {o.place}: {problem}" for o in recovered for problem in o.verdict.problems]
+    assert problems == []
 
 
-async def test_a_study_goes_on_after_a_crash_at_any_write(
-    tmp_path: Path, pool: SharedPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = await whole_run(Workspace(tmp_path / "whole", lambda: pool))
-    types = [event.data.type for event in expected]
-    critical = {types.index("commit_intended") + 1, types.index("design_accepted"), types.index("held_out_started") + 1}
-    points = sorted(critical | set(range(2, len(types), 5)))
-    for point in points:
-        workspace = Workspace(tmp_path / f"crash-{point}", lambda: pool)
-        with monkeypatch.context() as patched:
-            crash_after(patched, point)
-            with pytest.raises(Crash):
-                await whole_run(workspace)
-        session = workspace.resume("last", OfflineBackend(), interactive=False)
-        assert len(session.state.events) >= point
-        await run_to_the_end(session)
-        after = kinds(journal_of(workspace))
-        for once in ("design_accepted", "held_out_finished", "session_stopped", "acceptance_proposed"):
-            assert after[once] == 1, f"{once} after a crash at write {point} ({types[point - 1]})"
-        assert after["experiment_finished"] == 3, f"at write {point}"
-        assert after["tool_returned"] == Counter(types)["tool_returned"], f"at write {point}"
-        log = workspace.repository.log()
-        assert [commit.tag for commit in log] == ["accepted/router/0001"]
-        [accepted] = [e.data for e in session.state.events if isinstance(e.data, ev.DesignAccepted)]
-        assert accepted.commit == log[0].commit
+@pytest.mark.parametrize("kind", ["approval_answered", "experiment_started", "commit_intended"])
+def test_a_process_that_is_really_killed_goes_on_to_the_same_end(kind: str, tmp_path: Path) -> None:
+    """What the copies of :mod:`tests.sessions.crash_points` stand for: SIGKILL right after a line was written."""
+    command = [sys.executable, "-c", KILLED_AFTER, str(tmp_path / "workspace"), kind]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    workspace = Workspace(tmp_path / "workspace")
+    assert workspace.state("last").events[-1].data.type == kind
+
+    async def go_on() -> None:
+        await run_to_the_end(workspace.resume("last", OfflineBackend(), interactive=False))
+
+    asyncio.run(go_on())
+    after = kinds(journal_of(workspace))
+    assert [after[once] for once in (kind, "design_accepted", "session_stopped", "held_out_finished")][1:] == [1, 1, 1]
+    assert [c.tag for c in workspace.repository.log()] == ["accepted/router/0001"]
 
 
 async def test_an_open_approval_is_asked_again_under_its_name_and_nothing_ran(workspace: Workspace) -> None:

@@ -38,7 +38,20 @@ def test_one_instruction_is_understood(text: str, directive: Directive) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["use the force", "make it faster", "rm -rf /", "try harder", "accept my apologies please", "[b]bold[/b]"]
+    "text",
+    [
+        "use the force",
+        "make it faster",
+        "rm -rf /",
+        "try harder",
+        "accept my apologies please",
+        "[b]bold[/b]",
+        "keep P99 5% below the baseline",
+        "keep P99 within -5%",
+        "no placement problems seen?",
+        "focus on kv usage",
+        "try waiting-bound " + "9" * 400,
+    ],
 )
 def test_anything_else_is_said_to_be_unknown(text: str) -> None:
     assert parse(text).directives == ()
@@ -54,3 +67,7 @@ def test_several_instructions_are_taken_in_order_and_the_rest_is_named() -> None
 def test_an_empty_text_asks_for_nothing() -> None:
     assert parse(" \n ").directives == ()
     assert parse(" \n ").unknown == ()
+
+
+def test_letters_that_only_look_like_a_figures_are_no_defect() -> None:
+    assert parse("explain restart\u017f").directives == (Directive("explain", "preempted_share"),)

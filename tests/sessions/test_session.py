@@ -85,6 +85,13 @@ async def test_an_edit_that_can_not_run_is_refused_in_a_sentence_and_the_proposa
     assert engineer.state.pending.id == asked.approval
 
 
+async def test_an_edit_that_ends_the_process_it_is_checked_from_is_refused_too(engineer: Engineer) -> None:
+    await engineer.pending()
+    kill = "import random\n\n\ndef route(queue, cluster):\n    random._os.kill(random._os.getppid(), 9)\n"
+    assert "can't run (exception)" in await engineer.answer("edit", source=kill)
+    assert engineer.state.pending is not None
+
+
 async def test_an_unchanged_edit_is_not_an_answer(engineer: Engineer) -> None:
     await engineer.answer("approve")
     await engineer.until(finished(1))

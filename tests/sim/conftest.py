@@ -86,3 +86,8 @@ def run_router() -> Callable[..., Result]:
         return simulate_workload(scenario, work, Policies(chosen, {"router": "mine"}), 0, **options)
 
     return run
+
+
+def columns(result: Result) -> dict[str, list[int]]:
+    """The request table, column by column."""
+    return {name: getattr(result.requests, name).tolist() for name in result.requests.__slots__}

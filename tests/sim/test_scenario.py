@@ -124,3 +124,40 @@ def test_a_file_that_cant_be_read_is_named(tmp_path):
         load_scenario(str(tmp_path / "binary.toml"))
     with pytest.raises(ScenarioError, match="Can't read"):
         load_scenario(f"{tmp_path}/")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cluster.kv_blocks", str(2**63)),
+        ("scenario.telemetry_interval_s", "1e300"),
+        ("cluster.usd_per_gpu_hour", "1e308"),
+        ("cluster.watermark_fraction", "nan"),
+        ("workload.rate_rps", "1e-300"),
+        ("workload.duration_s", "1e300"),
+        ("cost.decode_attention_ns_per_token", str(10**12)),
+        ("cost.prefill_attention_ps_per_pair", str(10**21)),
+        ("slo.ttft_s", "1e300"),
+        ("cluster.max_num_seqs", "9" * 5000),
+        ("cluster.max_num_seqs", "[" * 100_000),
+    ],
+)
+def test_a_value_that_nothing_could_be_simulated_with_is_refused_by_its_field(key, value):
+    with pytest.raises(ScenarioError, match=f"smoke.toml: {key}: ") as caught:
+        load_scenario("smoke", {key: value})
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("text", "words"), [("a = " + "9" * 5000, "digits"), ("a = " + "[" * 100_000, "nested")])
+def test_a_file_that_toml_itself_gives_up_on_is_a_sentence(tmp_path, text, words):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ScenarioError, match=words):
+        load_scenario(str(path))
+
+
+def test_a_metric_that_no_request_can_have_is_refused():
+    overrides = {"workload.max_output_tokens": "1", "scenario.metric": "tpot_s.mean"}
+    with pytest.raises(ScenarioError, match=r"scenario\.metric: .* undefined; choose another metric"):
+        load_scenario("smoke", overrides)
+    assert load_scenario("smoke", {"workload.max_output_tokens": "1"}).metric == "e2e_s.mean"

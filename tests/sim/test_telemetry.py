@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 from sim.engine import Policies, simulate
 from sim.policies import make_router
@@ -64,3 +66,22 @@ def test_an_observer_gets_every_sample_as_it_is_taken(small_cluster, workload, r
     result = run_router(small_cluster(), work, observer=watcher)
     assert watcher.rows == result.telemetry.rows
     assert [(row.t_ns, row.finished) for row in watcher.rows] == [(0, 0), (10**9, 0), (2 * 10**9, 1), (3 * 10**9, 2)]
+
+
+def test_a_run_of_very_many_samples_keeps_a_bounded_record_at_a_coarser_interval(smoke, monkeypatch):
+    def run(interval_s):
+        scenario = replace(smoke, telemetry_interval_s=interval_s)
+        return simulate(scenario, Policies(make_router("llq", 1), {"router": "llq"}), 1)
+
+    every = run(0.01)
+    monkeypatch.setattr("sim.telemetry.MAX_SAMPLES", 200)
+    kept = run(0.01)
+    assert len(every.telemetry.rows) > 1000
+    assert len(kept.telemetry.rows) <= 101
+    assert kept.summary == every.summary
+    times = [row.t_ns for row in kept.telemetry.rows]
+    assert times[0] == 0
+    assert {b - a for a, b in pairwise(times)} == {kept.telemetry.interval_ns}
+    assert times[-1] >= kept.summary["simulated_s"] * 1e9
+    assert kept.telemetry.rows[-1].finished == every.telemetry.rows[-1].finished
+    assert set(kept.telemetry.rows[:-1]) <= set(every.telemetry.rows)

@@ -79,7 +79,7 @@ def avoided_mechanisms(known: Knowledge) -> set[str]:
 
 
 def _agenda(known: Knowledge) -> Iterator[Idea]:
-    best = incumbent(known)
+    best = incumbent(known, composed=True)
     spec = known.specs.get(best.design, RouterSpec())
     yield from _asked_for(known, best, spec)
     if known.sent_back:
@@ -94,7 +94,7 @@ def _asked_for(known: Knowledge, best: Trial, spec: RouterSpec) -> Iterator[Idea
     """What the engineer told us to try or to ablate."""
     for number, directive in enumerate(known.directives):
         if directive.action == "try":
-            wanted = _with(known, spec, directive.what, directive.value)
+            wanted = with_mechanism(known, spec, directive.what, directive.value)
             yield Idea(
                 f"asked-{number}",
                 f"{directive.what}, as the engineer asked",
@@ -115,40 +115,41 @@ def _explore(known: Knowledge, best: Trial, spec: RouterSpec) -> Iterator[Idea]:
     base = known.baseline_trial
     assert base is not None
     metric = objective(known).metric
-    seen = known.diagnosis(base)
+    seen = known.diagnosis(best) or known.diagnosis(base)
     preempted, waits = as_float(seen.get("preempted_share")), as_float(seen.get("wait_share"))
     if not spec.headroom and preempted > 0.02:
         low, high = -min(95.0, 300 * preempted), -min(50.0, 50 * preempted)
         yield Idea(
             "head-room",
             "hold requests until their KV fits",
-            _with(known, spec, "head-room", None),
+            with_mechanism(known, spec, "head-room", None),
             best.design,
-            f"{preempted:.0%} of the requests are preempted and start over; that wasted work is what makes "
+            f"Under {best.design} {preempted:.0%} of the requests are preempted and start over; that work is what makes "
             "completion slow. Holding requests at the router until a replica has room for them removes it.",
             "Admission head-room: prompt plus an output allowance must fit in the blocks not yet committed.",
             _relative(metric, low, high, f"the {FIGURES[metric].title} falls by less than {-high:.0f}%"),
         )
     if spec.order == "arrival" and waits > 0.2:
-        ordered = _with(known, spec, "shortest-prompt", None)
+        ordered = with_mechanism(known, spec, "shortest-prompt", None)
         yield Idea(
             "order",
             "serve held requests shortest prompt first",
             ordered,
             best.design,
-            f"{waits:.0%} of a mean completion is waiting for the first token: a few long prompts stand in front "
-            "of many short ones. Serving the shortest first lowers the mean wait.",
+            f"Under {best.design} {waits:.0%} of a mean completion is waiting for the first token: a few long prompts "
+            "stand in front of many short ones. Serving the shortest first lowers the mean wait.",
             "Head-of-line blocking: with the queue held at the router, its order is ours to choose.",
             _relative(metric, -100 * waits, -40 * waits, f"the change is smaller than {40 * waits:.0f}%"),
         )
-    spread = max(as_float(known.diagnosis(t).get("running_spread")) for t in (base, best))
+    spread = as_float(seen.get("running_spread"))
     if spec.placement == "fewest-requests" and spread > 0.25:
         yield Idea(
             "placement",
             "place by committed KV instead of request count",
             replace(spec, placement="least-kv"),
             best.design,
-            f"Replicas' batches differ by {spread:.0%} of their mean: requests differ in KV by two orders of "
+            f"Under {best.design} replicas' batches differ by {spread:.0%} of their mean: "
+            "requests differ in KV by two orders of "
             "magnitude, so equal counts are unequal loads.",
             "Placement on the replica with the fewest committed KV blocks evens out memory.",
             _relative(metric, -20.0, -1.0, "the change is smaller than 1%"),
@@ -190,6 +191,14 @@ def _ablate(known: Knowledge, best: Trial, spec: RouterSpec) -> Iterator[Idea]:
         return
     for mechanism in spec.mechanisms:
         yield _ablation(known, best, spec, mechanism, f"ablate-{best.design}-{mechanism}")
+
+
+def untried_ablations(known: Knowledge) -> list[str]:
+    """The mechanisms of the best composed design whose removal hasn't been measured."""
+    best = incumbent(known, composed=True)
+    spec = known.specs.get(best.design, RouterSpec())
+    tried = [known.specs[t.design] for t in known.finished if t.design in known.specs and not t.edited]
+    return [mechanism for mechanism in spec.mechanisms if spec.without(mechanism) not in tried]
 
 
 def _ablation(known: Knowledge, best: Trial, spec: RouterSpec, mechanism: str, key: str) -> Idea:
@@ -238,7 +247,7 @@ def _hopeless(known: Knowledge, key: str) -> bool:
     return any(t.idea.startswith(f"tune-{key}") and shown_worse(t, objective(known).metric) for t in known.finished)
 
 
-def _with(known: Knowledge, spec: RouterSpec, mechanism: str, value: float | None) -> RouterSpec:
+def with_mechanism(known: Knowledge, spec: RouterSpec, mechanism: str, value: float | None) -> RouterSpec:
     """``spec`` plus one mechanism; what it needs comes along (an order needs a held queue)."""
     base = known.baseline_trial
     mean_output = int(as_float(known.diagnosis(base).get("mean_output_tokens"))) if base else 0

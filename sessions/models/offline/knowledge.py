@@ -11,6 +11,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from sessions.conversation import BUDGET
 from sessions.events import ToolCall
 from sessions.models.base import AssistantTurn, Message, ToolResult, UserText
 from sessions.models.offline import steering
@@ -71,6 +72,12 @@ class Trial:
         """Candidate against this experiment's baseline on ``figure``."""
         return as_dict(as_dict(self.result.get("comparisons")).get(figure))
 
+    def verdict_against(self, design: str, figure: str) -> str:
+        """The paired verdict on ``figure`` against any design measured before; empty if there is none."""
+        if design == self.against:
+            return str(self.comparison(figure).get("verdict", ""))
+        return str(as_dict(as_dict(self.result.get("others")).get(design)).get(figure, ""))
+
     def candidate(self, figure: str) -> float:
         return as_float(as_dict(self.result.get("candidate")).get(figure))
 
@@ -80,7 +87,12 @@ class Trial:
 
 @dataclass(slots=True)
 class Knowledge:
-    """The record in the researcher's terms."""
+    """The record in the researcher's terms.
+
+    ``experiments_left``: as last told, ``None`` for no limit. ``concluding``: the Supervisor said that it is time to
+    conclude and the engineer has asked for nothing since. ``asked_to_accept``: a wish of the engineer that no
+    acceptance proposal has served yet.
+    """
 
     card: JsonDict = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
@@ -91,6 +103,9 @@ class Knowledge:
     supervisor: list[str] = field(default_factory=list)
     failed_ideas: set[str] = field(default_factory=set)
     turns: int = 0
+    experiments_left: int | None = None
+    concluding: bool = False
+    asked_to_accept: steering.Directive | None = None
     last_results: list[tuple[ToolCall, ToolResult]] = field(default_factory=list)
     unanswered: list[UserText] = field(default_factory=list)
 
@@ -101,25 +116,20 @@ class Knowledge:
     @property
     def baseline_trial(self) -> Trial | None:
         """The measurement of the baseline itself."""
-        return next((t for t in self.trials if t.ok and t.idea == "baseline"), None)
+        return next((t for t in self.trials if t.ok and t.idea == "baseline" and not t.edited), None)
 
     @property
     def finished(self) -> list[Trial]:
         return [t for t in self.trials if t.ok]
 
-    @property
-    def experiments_left(self) -> int | None:
-        """From the newest result that says so; ``None`` means no limit."""
-        for source in [t.result for t in reversed(self.trials)] + [self.card]:
-            if "experiments_left" in source:
-                left = source["experiments_left"]
-                return int(left) if isinstance(left, int) else None
-        return None
-
-    @property
-    def concluding(self) -> bool:
-        """True once the Supervisor said that it is time to conclude."""
-        return any("conclude" in text.lower() for text in self.supervisor)
+    def hear(self, text: str) -> None:
+        """Takes in the engineer's instructions."""
+        for directive in steering.parse(text).directives:
+            self.directives.append(directive)
+            if directive.action == "accept":
+                self.asked_to_accept = directive
+            if directive.action in ACTS:
+                self.concluding = False
 
     @property
     def sent_back(self) -> bool:
@@ -156,9 +166,13 @@ def read(messages: tuple[Message, ...]) -> Knowledge:
                 known.turns += 1
                 calls |= {call.id: call for call in made}
             case UserText(author="engineer", text=text):
-                known.directives += steering.parse(text).directives
+                known.hear(text)
             case UserText(author="supervisor", text=text):
                 known.supervisor.append(text)
+                known.concluding = known.concluding or "conclude" in text.lower()
+            case UserText(author="task", text=text) if text.startswith(BUDGET):
+                left = text.removeprefix(BUDGET).split()[0]
+                known.experiments_left = int(left) if left.isdigit() else None
             case ToolResult(call_id=call_id) if call_id in calls:
                 _learn(known, calls[call_id], message)
                 if index > answered_upto:
@@ -172,8 +186,13 @@ def read(messages: tuple[Message, ...]) -> Knowledge:
 
 def _learn(known: Knowledge, call: ToolCall, result: ToolResult) -> None:
     content = result.content
+    if call.name == "propose_acceptance" and content.get("decision") not in ("pending", "revise"):
+        known.asked_to_accept = None
     for exchange in cast(list[JsonValue], content.get("meanwhile") or []):
-        known.directives += steering.parse(str(as_dict(exchange).get("engineer", ""))).directives
+        known.hear(str(as_dict(exchange).get("engineer", "")))
+    if "experiments_left" in content:
+        left = content["experiments_left"]
+        known.experiments_left = left if isinstance(left, int) else None
     if content.get("decision") == "pending":
         return
     idea = _idea_of(call)
@@ -188,12 +207,12 @@ def _learn(known: Knowledge, call: ToolCall, result: ToolResult) -> None:
                 known.specs[str(call.arguments["name"])] = spec
         case "propose_experiment" if not result.is_error:
             known.trials.append(Trial(call, idea, dict(content)))
-            known.directives += steering.parse(str(content.get("words", ""))).directives
+            known.hear(str(content.get("words", "")))
         case "query_telemetry" if not result.is_error:
             known.telemetry[str(call.arguments.get("experiment"))] = dict(content)
         case "propose_acceptance":
             known.acceptances.append((call, {**content, "is_error": result.is_error}))
-            known.directives += steering.parse(str(content.get("words", ""))).directives
+            known.hear(str(content.get("words", "")))
         case _:
             pass
 

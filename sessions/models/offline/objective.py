@@ -52,22 +52,22 @@ def change(trial: Trial, metric: str) -> float:
     return as_float(trial.comparison(metric).get("relative"))
 
 
-def incumbent(known: Knowledge) -> Trial:
+def incumbent(known: Knowledge, *, composed: bool = False) -> Trial:
     """The best design so far under the objective: the baseline's trial, or one shown to beat its predecessor.
 
-    A design replaces the incumbent only if the paired interval says *better* in the experiment that compared
-    them, or against the study's baseline for the first step; figures inside the noise replace nothing.
+    ``composed``: only designs made from the library count, because only those can be changed one mechanism at a
+    time; an engineer's own source can be accepted but not taken apart.
+
+    A design replaces the incumbent only if the paired interval on the same seeds says that it is *better*; figures
+    inside the noise replace nothing, and a design that breaks a constraint doesn't count.
     """
     goal = objective(known)
     base = known.baseline_trial
     assert base is not None
     best = base
     for trial in known.finished:
-        if trial is base or goal.violated(trial, base):
+        if trial is base or goal.violated(trial, base) or (composed and trial.design not in known.specs):
             continue
-        if trial.against not in (best.design, known.baseline_name):
-            continue
-        improves = trial.against == best.design or goal.value(trial) < goal.value(best)
-        if shown_better(trial, goal.metric) and improves:
+        if trial.verdict_against(best.design, goal.metric) == "better":
             best = trial
     return best

@@ -34,7 +34,7 @@ def aside(messages: tuple[Message, ...]) -> Reply:
     text = "\n\n".join(part for part in _answers(known) if part)
     later = [d for m in known.unanswered for d in steering.parse(m.text).directives if d.action != "explain"]
     if later:
-        text += "\n\nThis takes effect as soon as the open proposal is decided."
+        text += "\n\nThis takes effect as soon as what is open now, a proposal or a running experiment, is done."
     return Reply(text.strip() or words.status(known), (), "end_turn")
 
 
@@ -154,13 +154,13 @@ def _next_move(known: Knowledge) -> tuple[str, list[ToolCall]]:
 
 def _asked_acceptance(known: Knowledge) -> Trial | None:
     """The design the engineer asked to accept and that hasn't been proposed since."""
-    asked = [d for d in known.directives if d.action == "accept"]
-    if len(asked) <= len([c for c, _ in known.acceptances if _idea(c) == "asked"]):
+    if known.asked_to_accept is None or known.baseline_trial is None:
         return None
-    if not asked[-1].what:
-        best = incumbent(known) if known.baseline_trial else None
-        return best if best is not None and best.idea != "baseline" else None
-    return next((t for t in reversed(known.finished) if t.design == asked[-1].what), None)
+    wanted = known.asked_to_accept.what
+    if not wanted:
+        best = incumbent(known)
+        return best if best.idea != "baseline" else None
+    return next((t for t in reversed(known.finished) if t.design == wanted and t.idea != "baseline"), None)
 
 
 def _tried_to_accept(known: Knowledge, design: str) -> bool:
@@ -171,10 +171,9 @@ def _tried_to_accept(known: Knowledge, design: str) -> bool:
 
 
 def _acceptance(known: Knowledge, trial: Trial) -> tuple[str, list[ToolCall]]:
-    label = "asked" if any(d.action == "accept" for d in known.directives) else "planned"
     why = words.reason(known, trial)
     arguments: JsonDict = {"design": trial.design, "experiment": trial.experiment, "reason": why}
-    return f"I propose to accept {trial.design}. {why}", [_call(known, 1, "propose_acceptance", arguments, label)]
+    return f"I propose to accept {trial.design}. {why}", [_call(known, 1, "propose_acceptance", arguments)]
 
 
 def _experiment(known: Knowledge, idea: ideas.Idea) -> tuple[str, list[ToolCall]]:
@@ -212,7 +211,3 @@ def _experiment(known: Knowledge, idea: ideas.Idea) -> tuple[str, list[ToolCall]
 
 def _call(known: Knowledge, number: int, name: str, arguments: JsonDict, label: str = "") -> ToolCall:
     return ToolCall(id=f"call-{known.turns + 1}.{number}:{label}", name=name, arguments=arguments)
-
-
-def _idea(call: ToolCall) -> str:
-    return call.id.partition(":")[2]

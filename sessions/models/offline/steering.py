@@ -22,7 +22,7 @@ ablate [MECHANISM]                   take a mechanism out of the best design and
 explain FIGURE                       mean, P99, max, TTFT, preemptions, KV usage (or: why is P99 so bad?)
 status                               what was tried and what stands
 accept [DESIGN]                      propose a design for acceptance
-continue | stop                      go on with the plan | end the study
+continue | stop                      go on with the plan | propose nothing more until you say so
 Mechanisms: """ + ", ".join(MECHANISMS)
 
 FIGURE_WORDS: dict[str, str] = {
@@ -95,7 +95,7 @@ def parse(text: str) -> Steering:
 
 def _directive(part: str) -> Directive | None:
     for pattern, read in _RULES:
-        match = re.search(pattern, part, re.IGNORECASE)
+        match = re.match("(?:please )?" + pattern, part, re.IGNORECASE | re.ASCII)
         if match:
             return read(match)
     return None
@@ -116,41 +116,41 @@ def _figure(match: re.Match[str]) -> str:
     return FIGURE_WORDS[match["figure"].lower()]
 
 
-_VALUE = r"(?:[ =]*(?P<value>\d+(?:\.\d+)?))?"
+_NUMBER = r"\d{1,6}(?:\.\d{1,3})?"
+_VALUE = rf"(?:[ =]+(?P<value>{_NUMBER}))?(?: ?s| tokens| seconds)?"
+_OF = r"(?: (?:of|than) (?:the )?\w+)?"
+_THE = r"(?:the |a )?"
+_SOON = r"(?: (?:next|first|now|instead|please|from now on))?$"
+_LATENCY = rf"(?P<figure>(?!kv|memory)(?:{_FIGURE}))"
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], Directive]], ...] = (
     (
-        rf"^(?:please )?keep (?:the )?(?P<figure>{_FIGURE})\b.*?(?P<value>\d+(?:\.\d+)?) ?%",
+        rf"keep {_THE}{_LATENCY} within (?P<value>{_NUMBER}) ?%{_OF}$",
         lambda m: Directive("keep", _figure(m), _number(m)),
     ),
+    (rf"(?:keep )?{_THE}{_LATENCY} no worse{_OF}$", lambda m: Directive("keep", _figure(m), 0.0)),
+    (rf"(?:focus|concentrate) on {_THE}{_LATENCY}{_SOON}", lambda m: Directive("focus", _figure(m))),
     (
-        rf"^(?:please )?(?:keep )?(?:the )?(?P<figure>{_FIGURE}) (?:must (?:be )?)?no worse\b(?P<value>)",
-        lambda m: Directive("keep", _figure(m), 0.0),
-    ),
-    (
-        rf"^(?:please )?(?:focus|concentrate) on (?:the )?(?P<figure>{_FIGURE})\b",
-        lambda m: Directive("focus", _figure(m)),
-    ),
-    (
-        rf"^(?:please )?(?:avoid|don'?t use|no|without|leave out) (?:the )?(?:{_MECHANISM})\b",
+        rf"(?:avoid|don'?t use|no|without|leave out) {_THE}(?:{_MECHANISM}){_SOON}",
         lambda m: Directive("avoid", _mechanism(m)),
     ),
     (
-        rf"^(?:please )?(?:try|use|add) (?:the |a )?(?:{_MECHANISM})\b(?: of)?{_VALUE}",
+        rf"(?:try|use|add) {_THE}(?:{_MECHANISM})(?: of)?{_VALUE}{_SOON}",
         lambda m: Directive("try", _mechanism(m), _number(m)),
     ),
-    (rf"^(?:please )?ablate(?: (?:the )?(?:{_MECHANISM})\b)?", lambda m: Directive("ablate", _mechanism(m))),
+    (rf"ablate(?: {_THE}(?:{_MECHANISM}))?{_SOON}", lambda m: Directive("ablate", _mechanism(m))),
     (
-        rf"^(?:explain|why|what|how)\b.*?\b(?P<figure>{_FIGURE})\b",
+        rf"(?:explain|why|what|how)\b.*?\b(?P<figure>{_FIGURE})\b",
         lambda m: Directive("explain", _figure(m)),
     ),
     (
-        r"^(?:status|summary|what have you (?:learned|tried|found)|where (?:do|are) we)\b",
+        r"(?:status|summary|what have you (?:learned|tried|found)|where (?:do|are) we|(?:show me|what is) the best)\b",
         lambda m: Directive("status"),
     ),
     (
-        r"^(?:please )?accept(?: (?:the )?(?:design )?(?P<design>[a-z][a-z0-9-]*))?$",
+        r"accept(?: (?:the )?(?:design )?(?P<design>[a-z][a-z0-9-]*))?$",
         lambda m: Directive("accept", (m["design"] or "").lower()),
     ),
-    (r"^(?:please )?(?:continue|go on|carry on|proceed)\b", lambda m: Directive("continue")),
-    (r"^(?:please )?(?:stop|finish|end|enough)\b", lambda m: Directive("stop")),
+    (rf"(?:continue|go on|carry on|proceed){_SOON}", lambda m: Directive("continue")),
+    (rf"(?:stop|finish|end|enough){_SOON}", lambda m: Directive("stop")),
 )
+"""Pattern and meaning of one instruction, matched at its beginning after an optional *please*."""

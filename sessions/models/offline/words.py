@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sessions.figures import FIGURES, show
 from sessions.models.offline import steering
-from sessions.models.offline.ideas import Idea, avoided_mechanisms
+from sessions.models.offline.ideas import Idea, avoided_mechanisms, untried_ablations, with_mechanism
 from sessions.models.offline.knowledge import JsonDict, Knowledge, Trial, as_float
 from sessions.models.offline.mechanisms import RouterSpec
 from sessions.models.offline.objective import change, incumbent, objective, shown_better
@@ -87,13 +87,13 @@ def _meaning(known: Knowledge, trial: Trial, metric: str) -> str:
         f"{show('e2e_s.p99', trial.candidate('e2e_s.p99'))}"
     )
     if shown_better(trial, metric):
-        return f"{moved}, {tail}. {incumbent(known).design} is what I go on from."
+        return f"{moved}, {tail}. {incumbent(known, composed=True).design} is what I go on from."
     if preempted[1] < 0.5 * preempted[0]:
         return (
             f"{moved}, {tail}: the mechanism does what it should, but the time lost to restarts became time "
             "waiting at the router. The wait itself is what has to be shortened."
         )
-    return f"{moved}, {tail}. I go on from {incumbent(known).design}."
+    return f"{moved}, {tail}. I go on from {incumbent(known, composed=True).design}."
 
 
 def insight(known: Knowledge, trial: Trial) -> str:
@@ -114,14 +114,15 @@ def insight(known: Knowledge, trial: Trial) -> str:
 
 
 def diagnosis(seen: JsonDict) -> str:
-    """The telemetry in one sentence."""
+    """The telemetry in a few sentences. It is one seed's run, so its shares differ from the pooled figures."""
     return (
-        f"**Diagnosis.** {as_float(seen.get('preempted_share')):.1%} of the requests are preempted, KV usage is "
+        f"**Diagnosis** (seed {as_float(seen.get('seed')):.0f}, while requests arrive). "
+        f"{as_float(seen.get('preempted_share')):.1%} of all seeds' requests are preempted. KV usage is "
         f"{as_float(seen.get('kv_usage_mean')):.0%} on average and at least 95% for "
-        f"{as_float(seen.get('kv_full_share')):.0%} of the time; {as_float(seen.get('wait_share')):.0%} of a mean "
-        f"completion is waiting for the first token (held at the router {as_float(seen.get('held_mean')):.0f}, "
-        f"waiting at replicas {as_float(seen.get('waiting_mean')):.0f}, running "
-        f"{as_float(seen.get('running_mean')):.0f} requests); batches differ by "
+        f"{as_float(seen.get('kv_full_share')):.0%} of the time. {as_float(seen.get('wait_share')):.0%} of a mean "
+        f"completion is waiting for the first token. On average {as_float(seen.get('held_mean')):.0f} requests are "
+        f"held at the router, {as_float(seen.get('waiting_mean')):.0f} wait at replicas and "
+        f"{as_float(seen.get('running_mean')):.0f} run; batches differ by "
         f"{as_float(seen.get('running_spread')):.0%} of their mean."
     )
 
@@ -152,12 +153,13 @@ def _explain(directive: steering.Directive, known: Knowledge | None) -> str:
 
 
 def _cause_of_tail(trial: Trial, seen: JsonDict) -> str:
+    ordered = "spf" in trial.design
     ratio = trial.candidate("e2e_s.p99") / max(trial.candidate("e2e_s.p50"), 1e-9)
     return (
         f"It is {ratio:.0f} times the median ({show('e2e_s.p50', trial.candidate('e2e_s.p50'))}); "
         f"{trial.candidate('preempted_share'):.1%} of the requests were preempted and started over, and the "
-        f"maximum is {show('e2e_s.max', trial.candidate('e2e_s.max'))}. Under an order by prompt length the "
-        "tail is long prompts that are overtaken; a waiting bound would act on that."
+        f"maximum is {show('e2e_s.max', trial.candidate('e2e_s.max'))}."
+        + (" Long prompts are overtaken by short ones; a waiting bound would act on that." if ordered else "")
     )
 
 
@@ -207,7 +209,37 @@ def _verdict(trial: Trial, metric: str) -> str:
 
 
 def _accept(directive: steering.Directive, known: Knowledge | None) -> str:
-    return ""  # the acceptance proposal that follows is the answer
+    """Nothing where an acceptance proposal will follow: that is the answer."""
+    if known is None or known.baseline_trial is None:
+        return "Nothing is measured yet, so there is nothing to accept."
+    measured = [t.design for t in known.finished if t.idea != "baseline"]
+    if directive.what and directive.what not in measured:
+        return f"There is no measured design {directive.what}. Measured: {', '.join(measured) or 'none'}."
+    if not directive.what and incumbent(known).idea == "baseline":
+        return f"No design is shown to be better than {known.baseline_name} yet; *accept NAME* proposes one anyway."
+    return ""
+
+
+def _try(directive: steering.Directive, known: Knowledge | None) -> str:
+    named = directive.what + ("" if directive.value is None else f" {directive.value:g}")
+    if known is not None and known.baseline_trial is not None:
+        best = incumbent(known, composed=True)
+        spec = known.specs.get(best.design, RouterSpec())
+        wanted = with_mechanism(known, spec, directive.what, directive.value)
+        for trial in known.finished:
+            if known.specs.get(trial.design) == wanted and not trial.edited:
+                return f"{named} on {best.design} is {trial.design}, which {trial.experiment} has measured already."
+    return f"I try {named} next."
+
+
+def _ablate(directive: steering.Directive, known: Knowledge | None) -> str:
+    if known is not None and known.baseline_trial is not None:
+        best = incumbent(known, composed=True)
+        if not known.specs.get(best.design, RouterSpec()).mechanisms:
+            return f"{best.design} has no mechanism of my library that could be taken out."
+        if not untried_ablations(known):
+            return f"Each mechanism of {best.design} was taken out and measured already; *status* lists it."
+    return "I ablate next: one mechanism out, everything else as it was."
 
 
 _ANSWERS: dict[str, Callable[[steering.Directive, Knowledge | None], str]] = {
@@ -216,14 +248,14 @@ _ANSWERS: dict[str, Callable[[steering.Directive, Knowledge | None], str]] = {
         f"Constraint noted: {FIGURES[d.what].title} at most {d.value or 0:g}% above the baseline's. Designs "
         "that break it are shown but not built upon."
     ),
-    "try": lambda d, k: f"I try {d.what}{'' if d.value is None else f' {d.value:g}'} next.",
+    "try": _try,
     "avoid": lambda d, k: f"I leave {d.what} out from now on.",
-    "ablate": lambda d, k: "I ablate next: one mechanism out, everything else as it was.",
+    "ablate": _ablate,
     "explain": _explain,
     "status": lambda d, k: status(k) if k else "",
     "accept": _accept,
     "continue": lambda d, k: "I go on.",
-    "stop": lambda d, k: "I stop here.",
+    "stop": lambda d, k: "I propose nothing more until you say *continue* or steer.",
 }
 
 
@@ -270,4 +302,6 @@ def closing(known: Knowledge) -> str:
     """What is said when the plan is at its end."""
     avoided = ", ".join(sorted(avoided_mechanisms(known)))
     rest = f" Left out on your word: {avoided}." if avoided else ""
+    if known.experiments_left == 0:
+        return f"The budget of experiments is used up.\n\n{status(known)}{rest} Raise it to go on (/budget N)."
     return f"My plan is at its end.\n\n{status(known)}{rest} Steer me on, or say *stop*."

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from sessions.journal import read
+from sessions import events as ev
+from sessions.journal import Journal, read
 from sessions.store import Workspace
 from tests.glia_tui.commands.conftest import Glia
 
@@ -129,3 +131,43 @@ def test_an_unreadable_session_is_listed_told_how_to_remove_and_removed(glia: Gl
     assert glia("sessions", "show", name).code == 2
     assert glia("sessions", "delete", name, "--yes").code == 0
     assert Workspace(workspace).names() == []
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, object]], dict[str, object] | None]) -> None:
+    """The journal with each event's data changed (None: left out), chained anew: sound, whatever it says."""
+    events = read(path).events
+    path.unlink()
+    journal = Journal(path)
+    for event in events:
+        data = change(event.data.model_dump(mode="json"))
+        if data is not None:
+            payload = ev.Event.model_validate({**event.model_dump(mode="json"), "data": data}).data
+            journal.append(event.actor, payload, event.context)
+    journal.close()
+
+
+@pytest.mark.parametrize("damage", ["nested", "inconsistent"])
+def test_one_bad_journal_is_listed_with_the_reason_beside_the_others(glia: Glia, workspace: Path, damage: str) -> None:
+    good = only(workspace)
+    bad = glia("sessions", "fork", good).out.strip()
+    path = Workspace(workspace).folder(bad) / "journal.jsonl"
+    if damage == "nested":
+        path.write_text('{"a": ' + "[" * 100_000 + "\n")
+    else:
+        _rewrite(path, lambda data: None if data["type"] == "experiment_proposed" else data)
+    listed = {entry["session"]: entry for entry in json.loads(glia("sessions", "list", "--json").out)}
+    assert listed[good]["status"] == "finished"
+    assert listed[bad]["status"] == "unreadable"
+    assert listed[bad]["problem"]
+    for command in (["show", bad], ["fork", bad], ["resume", bad, "--headless"]):
+        done = glia("sessions", *command)
+        assert (done.code, done.out) == (2, "")
+        assert "defect" not in done.err
+
+
+@pytest.mark.parametrize("at", ["9" * 5000, "99999999", "٣"])
+def test_a_fork_point_that_is_not_there_is_a_sentence(glia: Glia, workspace: Path, at: str) -> None:
+    done = glia("sessions", "fork", only(workspace), "--at", at)
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert len(done.err) < 400

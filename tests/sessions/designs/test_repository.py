@@ -67,6 +67,22 @@ def test_the_acceptance_is_an_annotated_tag_numbered_by_slot(repository: DesignR
     git(repository, "fsck", "--strict")
 
 
+def test_the_same_policy_accepted_again_is_another_design_commit(repository: DesignRepository) -> None:
+    first = accept(repository, accepted(evidence={"session": "s-1"}))
+    second = accept(repository, accepted(evidence={"session": "s-2"}))
+    assert [(c.commit, c.tag) for c in repository.log()] == [(p.commit, p.tag) for p in (second, first)]
+    assert repository.show("shortest-first").commit == second.commit
+    assert repository.show(first.tag).files["evidence.json"] == '{\n  "session": "s-1"\n}\n'
+
+
+def test_an_acceptance_is_recognised_without_its_tag_and_a_commit_by_hand_is_none(repository: DesignRepository) -> None:
+    kept = accept(repository, accepted())
+    git(repository, "tag", "-d", kept.tag)
+    (repository.root / "designs/router/shortest-first/policy.py").write_text("# by hand\n")
+    git(repository, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qam", "Try something")
+    assert [(commit.commit, commit.tag) for commit in repository.log()] == [(kept.commit, "")]
+
+
 def test_preparing_moves_no_ref(repository: DesignRepository) -> None:
     before = git(repository, "for-each-ref")
     repository.prepare(accepted())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import select
 import signal
 import subprocess
@@ -55,6 +56,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
     monkeypatch.setattr(WorkerProcess, "call", call)
     return seen
+
+
+BACK_DOOR = """
+import random
+os = random._os
+
+class Design:
+    pid = 0
+
+    def route(self, queue, cluster):
+        {line}
+        return [(r, cluster.replicas[r.id % 2]) for r in queue]
+"""
 
 
 def on_progress(monkeypatch: pytest.MonkeyPatch, times: int, act: ProcessAction) -> None:
@@ -156,6 +170,55 @@ async def test_a_job_whose_worker_dies_twice_is_given_up(
     (result,) = await pool.run([long()])
     assert (result.outcome, len(calls)) == ("exception", 2)
     assert "ended twice (SIGKILL)" in result.message
+    assert (await pool.run([smoke(1)]))[0].outcome == "ok"
+
+
+async def test_a_process_that_left_its_design_is_ended_with_the_evaluation(pool: Pool) -> None:
+    leave = """
+        if self.pid:
+            raise ValueError(self.pid)
+        self.pid = os.fork()
+        if not self.pid:
+            os.setsid()
+            os.sys.modules['signal'].pause()
+    """
+    (result,) = await pool.run([smoke(1, DesignUnderTest("leaves", BACK_DOOR.format(line=leave.strip())))])
+    assert result.outcome == "exception"
+    left = re.search(r"ValueError \((\d+)\)", result.message)
+    assert is_gone(int(left[1])) if left else "BlockingIOError" in result.message
+
+
+async def test_a_process_that_keeps_the_wire_open_keeps_nobody_waiting(pool: Pool) -> None:
+    keep = "os.fork() and os._exit(0); os.setsid(); os.sys.modules['signal'].pause()"
+    job = Job("smoke", "router", DesignUnderTest("keeps", BACK_DOOR.format(line=keep)), 1, False, deadline_s=1.0)
+    (result,) = await pool.run([job])
+    assert result.outcome in ("timeout", "exception")
+    assert "The run was not done" not in result.message  # told by the worker, which goes on
+    assert result.wall_s < job.deadline_s + worker_process.GRACE_S
+
+
+async def test_a_check_is_made_in_a_worker_and_says_what_the_playgrounds_own_says(pool: Pool) -> None:
+    for line, outcome in (("pass", "ok"), ("1 / 0", "exception")):
+        source = BACK_DOOR.format(line=line)
+        checked = await pool.check("router", source, "serving")
+        assert checked == find_playground().check("router", source)
+        assert checked.outcome == outcome
+
+
+async def test_a_check_of_a_design_that_ends_who_started_it_is_an_outcome(pool: Pool) -> None:
+    checked = await pool.check("router", BACK_DOOR.format(line="os.kill(os.getppid(), 9)"), "serving")
+    assert checked.outcome == "exception"
+    assert (await pool.run([smoke(1)]))[0].outcome == "ok"
+
+
+async def test_a_check_that_does_not_come_back_is_given_up_and_can_be_cancelled(pool: Pool) -> None:
+    stop = BACK_DOOR.format(line="os.kill(os.getppid(), 19)")
+    assert (await pool.check("router", stop, "serving", deadline_s=0.5)).outcome in ("timeout", "exception")
+    checking = asyncio.create_task(pool.check("router", STUCK.source or "", "serving"))
+    await asyncio.sleep(0)
+    checking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await checking
     assert (await pool.run([smoke(1)]))[0].outcome == "ok"
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from sessions import events as ev
-from sessions.experiments.prediction import judge
+from sessions.experiments.prediction import compare_arms, judge
 
 
 def arm(name: str, means: list[float], preempted: float = 0.1) -> ev.Arm:
@@ -48,3 +48,28 @@ def test_a_relative_prediction_on_a_figure_that_is_zero_is_undecided() -> None:
     wanted = ev.Prediction(metric="preempted_share", kind="relative", low=-50, high=0, refuted_if="not")
     flat = arm("llq", [10.0, 11.0], preempted=0.0)
     assert judge(wanted, flat, flat) == "undecided"
+
+
+def with_rejected(one: ev.Arm, rejected: list[int]) -> ev.Arm:
+    rows: list[dict[str, JsonValue]] = [
+        {**row, "requests": {"arrived": 100, "finished": 100 - count}}
+        for row, count in zip(one.per_seed, rejected, strict=True)
+    ]
+    return one.model_copy(update={"per_seed": rows})
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "verdict"),
+    [
+        ([0] * 10, [0] * 10, "better"),
+        ([0, 0, *[1] * 8], [1] * 10, "better"),
+        ([1] * 10, [1, 1, *[0] * 8], "no difference shown"),
+    ],
+)
+def test_nothing_is_better_by_finishing_fewer_requests(candidate: list[int], baseline: list[int], verdict: str) -> None:
+    found = compare_arms("e2e_s.mean", with_rejected(BASELINE, baseline), with_rejected(HALVED, candidate))
+    assert found.verdict == verdict
+    withheld = "; finished fewer requests: 1.0 rejected a seed against 0.2"
+    assert found.method == "paired t, 95%, 10 seeds" + (withheld if verdict != "better" else "")
+    worse = compare_arms("e2e_s.mean", with_rejected(HALVED, baseline), with_rejected(BASELINE, candidate))
+    assert worse.verdict == "worse"

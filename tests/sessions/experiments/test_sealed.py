@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
+from pathlib import Path
 
 import pytest
 
+import sim
 from sessions.errors import SessionError
+from sessions.experiments.design_source import ALLOWED_IMPORTS
+from sessions.experiments.lockdown import landlock_version
+from sessions.experiments.statistics import held_out_seeds
 from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
-from sim.policies import router_names
+from sim.policies import policy_seed, router_names
 
 PLAYGROUND = find_playground()
 
@@ -82,7 +87,8 @@ def test_all_that_a_view_shows_is_the_same_in_both_processes() -> None:
 
     namespace: dict[str, object] = {"__name__": "curious"}
     exec(textwrap.dedent(LOOKS_AT_EVERYTHING), namespace)
-    trusted = simulate(load_scenario("smoke"), Policies(load_policy(namespace, 3), {"router": "curious"}), 3)
+    router = load_policy(namespace, policy_seed(3))
+    trusted = simulate(load_scenario("smoke"), Policies(router, {"router": "curious"}), 3)
     sealed = evaluate(LOOKS_AT_EVERYTHING)
     assert sealed.outcome == "ok", sealed.message
     assert sealed.metrics is not None
@@ -155,7 +161,7 @@ def with_back_door(*lines: str) -> str:
         (in_route("while True: pass"), "spent"),
         ("while True: pass\n", "on loading"),
         (with_back_door("try:", "    while True: pass", "except BaseException: pass"), "on one decision"),
-        (with_back_door("os.read(os.pipe()[0], 1)"), "on one decision"),
+        (with_back_door("os.sys.modules['signal'].pause()"), "on one decision"),
     ],
 )
 def test_a_design_that_does_not_come_back_is_timed_out(source: str, words: str) -> None:
@@ -194,13 +200,62 @@ def test_what_a_design_prints_goes_nowhere(capfd: pytest.CaptureFixture[str]) ->
 
 def test_the_environment_of_a_design_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
-    result = evaluate(
-        with_back_door("raise ValueError(sorted(os.environ), os.getcwd(), len(os.listdir('/proc/self/fd')))")
-    )
+    result = evaluate(with_back_door("raise ValueError(sorted(os.environ), os.getcwd())"))
     assert result.outcome == "exception"
     assert "sk-secret" not in result.message
-    variables = result.message.partition("([")[2].partition("]")[0]
-    assert set(variables.replace("'", "").split(", ")) <= {"LC_CTYPE", "__CF_USER_TEXT_ENCODING"}
+    assert "ValueError (([], '/'))" in result.message
+
+
+@pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open('/etc/passwd')",
+        f"open({str(Path(sim.__file__).with_name('engine.py'))!r})",
+        f"os.listdir({str(Path(sim.__file__).parent)!r})",
+        "open('/proc/self/environ')",
+        "open(f'/proc/{os.getppid()}/environ')",
+        "open(f'/proc/{os.getppid()}/mem', 'rb')",
+        "open('/tmp/left-by-a-design', 'w')",
+        "os.execv('/bin/sh', ['sh'])",
+    ],
+)
+def test_a_design_gets_at_no_file(line: str) -> None:
+    limits = "os.sys.modules['resource'].setrlimit(7, (64, 64))"
+    for lines in ([line], ["try:", f"    {limits}", "except Exception: pass", line]):
+        result = evaluate(with_back_door(*lines))
+        assert result.outcome == "exception"
+        assert "PermissionError" in result.message or "Too many open files" in result.message, result.message
+
+
+@pytest.mark.parametrize("call", ["pipe()", "memfd_create('x')", "sys.modules['_socket'].socket()"])
+def test_a_design_opens_no_descriptor(call: str) -> None:
+    result = evaluate(with_back_door(f"os.{call}"))
+    assert result.outcome == "exception"
+    assert "OSError" in result.message or "Error" in result.message
+
+
+@pytest.mark.skipif(landlock_version() < 6, reason="this kernel's Landlock can't hold back signals")
+def test_a_design_can_not_signal_the_process_that_started_it() -> None:
+    result = evaluate(with_back_door("os.kill(os.getppid(), 0)"))
+    assert result.outcome == "exception"
+    assert "PermissionError" in result.message
+
+
+def test_all_that_a_policy_may_import_is_there() -> None:
+    imports = "\n".join(f"        import {name}" for name in (*ALLOWED_IMPORTS, "collections.abc"))
+    body = "        return [(r, cluster.replicas[r.id % 2]) for r in queue]"
+    result = evaluate(f"def route(queue, cluster):\n    if True:\n{imports}\n{body}\n")
+    assert result.outcome == "ok", result.message
+
+
+def test_the_seed_of_a_policy_is_no_workloads_seed() -> None:
+    result = evaluate(
+        "class Told:\n    def __init__(self, seed): raise ValueError(seed)\n    def route(self, q, c): pass\n"
+    )
+    assert f"ValueError ({policy_seed(3)})" in result.message
+    held_out = [policy_seed(seed) for seed in held_out_seeds(0, 1, 2000)]
+    assert set(held_out) == set(range(256))  # each stands for 2**24 held-out seeds
 
 
 def test_a_finished_evaluation_leaves_no_process_and_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:

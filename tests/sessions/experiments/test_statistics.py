@@ -80,3 +80,11 @@ def test_held_out_seeds_are_never_seen_twice() -> None:
 
 def test_more_seeds_of_an_attempt_begin_with_the_same() -> None:
     assert held_out_seeds(7, 1, 20)[:10] == held_out_seeds(7, 1, 10)
+
+
+def test_where_higher_is_better_the_verdict_turns() -> None:
+    low, high = ({seed: value + 0.1 * (seed % 3) for seed in range(10)} for value in (1.0, 2.0))
+    verdicts = [
+        compare("throughput_rps", "", *arms, higher_is_better=True).verdict for arms in ((low, high), (high, low))
+    ]
+    assert verdicts == ["better", "worse"]
