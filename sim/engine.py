@@ -1,8 +1,5 @@
 """Runs one simulation: arrivals, router, replicas and telemetry on a simpy event queue, in integer nanoseconds.
 
-The engine is naive on purpose: it composes every iteration of every replica and touches every request in it. It is
-the reference that a faster engine must equal.
-
 What is due at one instant happens in a declared order, whatever the number and order of kernel events:
 
 0. iteration ends, by replica id;
@@ -11,9 +8,11 @@ What is due at one instant happens in a declared order, whatever the number and 
 3. iteration starts of idle replicas with work, by replica id;
 4. the telemetry sample, which changes nothing.
 
-A kernel event is only an alarm for an instant; :meth:`_Run._instant` then does everything due at it. A request that
-outgrows its replica leaves at an iteration's start, after the router was asked: the router hears of it one
-nanosecond later. A run ends when nothing can happen any more; what is then still held or waiting is unfinished.
+A kernel event is only an alarm for an instant; :meth:`_Run._instant` then does everything due at it. A replica runs
+ahead over iterations that nobody but itself takes part in (:mod:`sim.replica`), with one alarm for the end of the
+stretch; an alarm whose stretch was cut short finds nothing due and is without effect. A request that outgrows its
+replica leaves at an iteration's start, after the router was asked: the router hears of it one nanosecond later. A run
+ends when nothing can happen any more; what is then still held or waiting is unfinished.
 """
 
 from __future__ import annotations
@@ -55,20 +54,29 @@ class Policies:
     names: Mapping[str, str]
 
 
-def simulate(scenario: Scenario, policies: Policies, seed: int, observer: Observer | None = None) -> Result:
+def simulate(
+    scenario: Scenario, policies: Policies, seed: int, observer: Observer | None = None, *, telemetry: bool = True
+) -> Result:
     """Simulates ``scenario`` under ``seed``: a pure function of its arguments.
 
+    Without ``telemetry`` no sample is taken: the result's telemetry has no rows and an observer is never called.
     Raises IllegalDecision if the router decides what can't be done; what the router itself raises passes through.
     """
-    return simulate_workload(scenario, build_workload(scenario, seed), policies, seed, observer)
+    return simulate_workload(scenario, build_workload(scenario, seed), policies, seed, observer, telemetry=telemetry)
 
 
 def simulate_workload(
-    scenario: Scenario, workload: Workload, policies: Policies, seed: int, observer: Observer | None = None
+    scenario: Scenario,
+    workload: Workload,
+    policies: Policies,
+    seed: int,
+    observer: Observer | None = None,
+    *,
+    telemetry: bool = True,
 ) -> Result:
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     run = _Run(scenario, policies, workload, observer)
-    run.execute()
+    run.execute(telemetry)
     decisions = run.decisions.hexdigest()
     summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
     summary |= {
@@ -110,20 +118,28 @@ class _Run:
         self._router_name = policies.names.get("router", "router")
         self._observer = observer
         self._env = simpy.Environment()
-        self._alarms: set[int] = set()
+        self._alarms: dict[int, list[int]] = {}
+        """Instants that have an alarm, each with the ids of the replicas whose stretch ends then, if not cut since."""
         self._replicas = [Replica(index, spec, cost) for index in range(spec.replicas)]
-        self._iteration_end_ns = [NEVER] * spec.replicas
+        self._stretch_end_ns = [NEVER] * spec.replicas
+        self._busy = 0
+        self._startable: list[int] = []
+        """Ids of the idle replicas that this instant gave work or freed."""
         self._held = HeldQueue()
         self._cluster = ClusterView(self._replicas, spec.block_tokens)
         self._arrived = 0
         self._router_due = False
-        self._next_sample_ns = 0
+        self._router_due_ns = NEVER
+        """When the router hears of a request that outgrew its replica."""
+        self._next_sample_ns = NEVER
         self._finished = 0
         self._completion_ns = 0
 
-    def execute(self) -> None:
+    def execute(self, telemetry: bool) -> None:
         """Runs until nothing can happen any more, then ends what is left and checks that nothing was lost."""
-        self._wake_at(self._next_sample_ns)
+        if telemetry:
+            self._next_sample_ns = 0
+            self._wake_at(0)
         self._wake_for_arrival()
         self._env.run()
         for request in self.requests:
@@ -135,12 +151,13 @@ class _Run:
         """Integral of all replicas' used KV blocks over the run, in block * ns."""
         return sum(replica.block_ns(self.end_ns) for replica in self._replicas)
 
-    def _wake_at(self, t_ns: int) -> None:
-        if t_ns in self._alarms:
-            return
-        self._alarms.add(t_ns)
-        alarm = self._env.timeout(t_ns - self._env.now)
-        alarm.callbacks.append(self._instant)
+    def _wake_at(self, t_ns: int) -> list[int]:
+        """Sets an alarm if there is none; returns the replicas whose stretch ends then, to be added to."""
+        ending = self._alarms.get(t_ns)
+        if ending is None:
+            ending = self._alarms[t_ns] = []
+            self._env.timeout(t_ns - self._env.now).callbacks.append(self._instant)
+        return ending
 
     def _wake_for_arrival(self) -> None:
         if self._arrived < len(self.requests):
@@ -148,31 +165,43 @@ class _Run:
 
     def _instant(self, _alarm: simpy.Event) -> None:
         now_ns = int(self._env.now)
-        self._alarms.discard(now_ns)
-        self._end_iterations(now_ns)
-        self._arrive(now_ns)
-        self._route(now_ns)
-        self._start_iterations(now_ns)
-        if now_ns == self._next_sample_ns:
+        ending = self._alarms.pop(now_ns)
+        if ending:
+            self._end_stretches(ending, now_ns)
+        if self._arrived < len(self.requests) and self.requests[self._arrived].arrival_ns == now_ns:
+            self._arrive(now_ns)
+        if self._router_due or self._router_due_ns == now_ns:
+            self._route(now_ns)
+        if self._startable:
+            self._start_stretches(now_ns)
+        if self._next_sample_ns == now_ns:
             self._sample(now_ns)
 
-    def _end_iterations(self, now_ns: int) -> None:
-        for replica in self._replicas:
-            if self._iteration_end_ns[replica.id] != now_ns:
-                continue
-            self._iteration_end_ns[replica.id] = NEVER
-            self.end_ns = now_ns
-            for request in replica.end_iteration(now_ns):
-                self._end(request, "finished", now_ns)
-                self._finished += 1
-                self._completion_ns += now_ns - request.arrival_ns
-                self._router_due = True
+    def _end_stretches(self, ending: list[int], now_ns: int) -> None:
+        if len(ending) > 1:
+            ending.sort()
+        for replica_id in ending:
+            if self._stretch_end_ns[replica_id] == now_ns:
+                self._end_stretch(replica_id, now_ns)
+
+    def _end_stretch(self, replica_id: int, now_ns: int) -> None:
+        self._stretch_end_ns[replica_id] = NEVER
+        self._busy -= 1
+        self.end_ns = now_ns
+        replica = self._replicas[replica_id]
+        for request in replica.end(now_ns):
+            self._end(request, "finished", now_ns)
+            self._finished += 1
+            self._completion_ns += now_ns - request.arrival_ns
+            self._router_due = True
+        if replica.running or replica.waiting:
+            self._startable.append(replica_id)
 
     def _arrive(self, now_ns: int) -> None:
+        self.end_ns = now_ns
         while self._arrived < len(self.requests) and self.requests[self._arrived].arrival_ns == now_ns:
             request = self.requests[self._arrived]
             self._arrived += 1
-            self.end_ns = now_ns
             if self._replicas[0].can_ever_admit(request.prompt_tokens):
                 self._held.add(request.as_held())
                 self._router_due = True
@@ -181,8 +210,8 @@ class _Run:
         self._wake_for_arrival()
 
     def _route(self, now_ns: int) -> None:
-        due, self._router_due = self._router_due, False
-        if not due or not self._held:
+        self._router_due = False
+        if not self._held:
             return
         answer = list(self._router.route(self._held, self._cluster.at(now_ns)))
         self._held.forget_new()
@@ -192,28 +221,50 @@ class _Run:
             self.decisions.update(_DECISION.pack(now_ns, request_id, replica_id))
             request = self.requests[request_id]
             request.routed_ns, request.replica = now_ns, replica_id
-            self._replicas[replica_id].enqueue(request)
+            self._enqueue(request, replica_id, now_ns)
 
-    def _start_iterations(self, now_ns: int) -> None:
-        for replica in self._replicas:
-            if replica.busy or not (replica.waiting or replica.running):
-                continue
-            duration_ns = replica.start_iteration(now_ns)
+    def _enqueue(self, request: Request, replica_id: int, now_ns: int) -> None:
+        replica = self._replicas[replica_id]
+        if replica.enqueue(request):
+            self._cut_stretch(replica_id, now_ns)
+        elif replica.stretch is None and len(replica.waiting) == 1 and replica_id not in self._startable:
+            self._startable.append(replica_id)
+
+    def _cut_stretch(self, replica_id: int, now_ns: int) -> None:
+        """Lets a replica look at its waiting queue after the iteration that runs."""
+        end_ns = self._replicas[replica_id].cut(now_ns)
+        if end_ns == self._stretch_end_ns[replica_id]:
+            return
+        self._stretch_end_ns[replica_id] = end_ns
+        if end_ns == now_ns:
+            self._end_stretch(replica_id, now_ns)
+        else:
+            self._wake_at(end_ns).append(replica_id)
+
+    def _start_stretches(self, now_ns: int) -> None:
+        startable, self._startable = self._startable, []
+        if len(startable) > 1:
+            startable.sort()
+        for replica_id in startable:
+            replica = self._replicas[replica_id]
+            end_ns = replica.start(now_ns)
             for request in replica.outgrown:
                 self._end(request, "rejected", now_ns)
-                self._router_due = True
+                self._router_due_ns = now_ns + 1
                 self._wake_at(now_ns + 1)
-            if duration_ns is not None:
-                self._iteration_end_ns[replica.id] = now_ns + duration_ns
-                self._wake_at(now_ns + duration_ns)
+            if end_ns is not None:
+                self._busy += 1
+                self._stretch_end_ns[replica_id] = end_ns
+                self._wake_at(end_ns).append(replica_id)
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
+        self._cluster.at(now_ns, after_starts=True)
         row = self._row(now_ns)
         self.rows.append(row)
         if self._observer is not None:
             self._observer.on_sample(row)
-        if self._alarms:
+        if self._busy or self._arrived < len(self.requests) or self._router_due_ns > now_ns:
             self._next_sample_ns += self.interval_ns
             self._wake_at(self._next_sample_ns)
 
@@ -222,14 +273,14 @@ class _Run:
         replicas = self._replicas
         return TelemetryRow(
             t_ns=now_ns,
-            waiting=tuple(len(r.waiting) for r in replicas),
-            running=tuple(len(r.running) for r in replicas),
-            kv_usage=tuple(round(r.used_blocks / r.total_blocks, USAGE_DIGITS) for r in replicas),
-            preemptions=tuple(r.preemptions for r in replicas),
+            waiting=tuple([len(r.waiting) for r in replicas]),
+            running=tuple([len(r.running) for r in replicas]),
+            kv_usage=tuple([round(r.used_blocks_at(now_ns, True) / r.total_blocks, USAGE_DIGITS) for r in replicas]),
+            preemptions=tuple([r.preemptions for r in replicas]),
             held=len(self._held),
             finished=self._finished,
             mean_completion_s=mean_s,
-            generated_tokens=sum(r.generated_tokens for r in replicas),
+            generated_tokens=sum([r.generated_tokens_at(now_ns) for r in replicas]),
         )
 
     def _end(self, request: Request, outcome: Outcome, now_ns: int) -> None:
