@@ -21,7 +21,7 @@ def checked_decisions(
     for item in answer:
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
-        request_id, replica_id = (getattr(part, "id", None) for part in item)
+        request_id, replica_id = getattr(item[0], "id", None), getattr(item[1], "id", None)
         if type(request_id) is not int or type(replica_id) is not int:
             raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
         if request_id in assigned:

@@ -18,7 +18,8 @@ ends when nothing can happen any more; what is then still held or waiting is unf
 from __future__ import annotations
 
 import hashlib
-import struct
+import sys
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,8 +40,6 @@ from sim.views import ClusterView, HeldQueue
 from sim.workload import Workload, build_workload
 
 __all__ = ["Observer", "Policies", "Result", "simulate", "simulate_workload"]
-
-_DECISION = struct.Struct("<qqq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def simulate_workload(
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     run = _Run(scenario, policies, workload, observer)
     run.execute(telemetry)
-    decisions = run.decisions.hexdigest()
+    decisions = _little_endian_sha256(run.decisions)
     summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
     summary |= {
         "decisions_sha256": decisions,
@@ -97,6 +96,12 @@ def simulate_workload(
     )
 
 
+def _little_endian_sha256(numbers: array[int]) -> str:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return hashlib.sha256(numbers).hexdigest()
+
+
 class _Run:
     """The state of one simulation. ``end_ns``: the last instant at which anything happened."""
 
@@ -111,13 +116,15 @@ class _Run:
         rows = zip(*(column.tolist() for column in columns), strict=True)
         self.requests = [Request(index, *row) for index, row in enumerate(rows)]
         self.rows: list[TelemetryRow] = []
-        self.decisions = hashlib.sha256()
+        self.decisions = array("q")
+        """Time, request and replica of every routing decision, one after the other."""
         self.end_ns = 0
         self.interval_ns = round(scenario.telemetry_interval_s * NS_PER_S)
         self._router = policies.router
         self._router_name = policies.names.get("router", "router")
         self._observer = observer
         self._env = simpy.Environment()
+        self._now_ns = 0
         self._alarms: dict[int, list[int]] = {}
         """Instants that have an alarm, each with the ids of the replicas whose stretch ends then, if not cut since."""
         self._replicas = [Replica(index, spec, cost) for index in range(spec.replicas)]
@@ -125,9 +132,11 @@ class _Run:
         self._busy = 0
         self._startable: list[int] = []
         """Ids of the idle replicas that this instant gave work or freed."""
+        self._most_prompt_tokens = self._replicas[0].most_prefill_tokens
         self._held = HeldQueue()
         self._cluster = ClusterView(self._replicas, spec.block_tokens)
         self._arrived = 0
+        self._next_arrival_ns = NEVER
         self._router_due = False
         self._router_due_ns = NEVER
         """When the router hears of a request that outgrew its replica."""
@@ -140,7 +149,7 @@ class _Run:
         if telemetry:
             self._next_sample_ns = 0
             self._wake_at(0)
-        self._wake_for_arrival()
+        self._expect_arrival()
         self._env.run()
         for request in self.requests:
             if request.outcome is None:
@@ -156,19 +165,25 @@ class _Run:
         ending = self._alarms.get(t_ns)
         if ending is None:
             ending = self._alarms[t_ns] = []
-            self._env.timeout(t_ns - self._env.now).callbacks.append(self._instant)
+            self._env.timeout(t_ns - self._now_ns).callbacks.append(self._instant)
         return ending
 
-    def _wake_for_arrival(self) -> None:
-        if self._arrived < len(self.requests):
-            self._wake_at(self.requests[self._arrived].arrival_ns)
+    def _expect_arrival(self) -> None:
+        """Notes when the next request arrives and sets an alarm for it."""
+        if self._arrived == len(self.requests):
+            self._next_arrival_ns = NEVER
+            return
+        arrival_ns = self.requests[self._arrived].arrival_ns
+        if arrival_ns != self._next_arrival_ns:
+            self._next_arrival_ns = arrival_ns
+            self._wake_at(arrival_ns)
 
     def _instant(self, _alarm: simpy.Event) -> None:
-        now_ns = int(self._env.now)
+        self._now_ns = now_ns = int(self._env.now)
         ending = self._alarms.pop(now_ns)
         if ending:
             self._end_stretches(ending, now_ns)
-        if self._arrived < len(self.requests) and self.requests[self._arrived].arrival_ns == now_ns:
+        if self._next_arrival_ns == now_ns:
             self._arrive(now_ns)
         if self._router_due or self._router_due_ns == now_ns:
             self._route(now_ns)
@@ -199,15 +214,15 @@ class _Run:
 
     def _arrive(self, now_ns: int) -> None:
         self.end_ns = now_ns
-        while self._arrived < len(self.requests) and self.requests[self._arrived].arrival_ns == now_ns:
+        while self._next_arrival_ns == now_ns:
             request = self.requests[self._arrived]
             self._arrived += 1
-            if self._replicas[0].can_ever_admit(request.prompt_tokens):
+            if request.prompt_tokens <= self._most_prompt_tokens:
                 self._held.add(request.as_held())
                 self._router_due = True
             else:
                 self._end(request, "rejected", now_ns)
-        self._wake_for_arrival()
+            self._expect_arrival()
 
     def _route(self, now_ns: int) -> None:
         self._router_due = False
@@ -218,7 +233,7 @@ class _Run:
         replicas = self._cluster.replicas
         for request_id, replica_id in checked_decisions(answer, self._held, replicas, self._router_name, now_ns):
             self._held.remove(request_id)
-            self.decisions.update(_DECISION.pack(now_ns, request_id, replica_id))
+            self.decisions.extend((now_ns, request_id, replica_id))
             request = self.requests[request_id]
             request.routed_ns, request.replica = now_ns, replica_id
             self._enqueue(request, replica_id, now_ns)
@@ -227,7 +242,7 @@ class _Run:
         replica = self._replicas[replica_id]
         if replica.enqueue(request):
             self._cut_stretch(replica_id, now_ns)
-        elif replica.stretch is None and len(replica.waiting) == 1 and replica_id not in self._startable:
+        elif not replica.stretch.count and len(replica.waiting) == 1 and replica_id not in self._startable:
             self._startable.append(replica_id)
 
     def _cut_stretch(self, replica_id: int, now_ns: int) -> None:
@@ -248,14 +263,19 @@ class _Run:
         for replica_id in startable:
             replica = self._replicas[replica_id]
             end_ns = replica.start(now_ns)
-            for request in replica.outgrown:
-                self._end(request, "rejected", now_ns)
-                self._router_due_ns = now_ns + 1
-                self._wake_at(now_ns + 1)
+            if replica.outgrown:
+                self._reject_outgrown(replica, now_ns)
             if end_ns is not None:
                 self._busy += 1
                 self._stretch_end_ns[replica_id] = end_ns
                 self._wake_at(end_ns).append(replica_id)
+
+    def _reject_outgrown(self, replica: Replica, now_ns: int) -> None:
+        for request in replica.outgrown:
+            self._end(request, "rejected", now_ns)
+        replica.outgrown.clear()
+        self._router_due_ns = now_ns + 1
+        self._wake_at(now_ns + 1)
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""

@@ -9,14 +9,14 @@ is the replica's lockstep clock: iterations ended so far. A request that starts 
   the requests by the step, modulo ``block_tokens``, at which they do.
 
 While a request decodes, its own ``kv_tokens`` and ``generated_tokens`` rest at what they were when it joined
-(``decoding_since`` is that step); :meth:`leave` and :meth:`advance` bring them up to date.
+(``decoding_since`` is that step, ``growth_phase`` the step, modulo ``block_tokens``, before which it needs a block);
+:meth:`leave` and :meth:`advance` bring them up to date.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from itertools import accumulate
 
 from sim.request import NEVER, Request
 from sim.stretch import Stretch
@@ -40,12 +40,14 @@ class Lockstep:
 
     def join(self, request: Request) -> None:
         """``request`` has prefilled and has output tokens to go: it decodes from the next iteration on."""
-        request.decoding_since = self.steps
+        steps = self.steps
+        offset = request.kv_tokens - steps
+        phase = -offset % self._block_tokens
+        request.decoding_since, request.growth_phase = steps, phase
         self.size += 1
-        offset = request.kv_tokens - self.steps
         self._offsets += offset
-        self._growth[-offset % self._block_tokens] += 1
-        last = self.steps + request.output_tokens - request.generated_tokens
+        self._growth[phase] += 1
+        last = steps + request.output_tokens - request.generated_tokens
         bucket = self._finishing.get(last)
         if bucket is None:
             self._finishing[last] = [request]
@@ -66,76 +68,95 @@ class Lockstep:
         """KV tokens the next decode iteration reads, the new ones included."""
         return self._offsets + self.size * (self.steps + 1)
 
-    def growth(self, start: int, count: int) -> int:
-        """New blocks needed by the ``count`` iterations that follow the next ``start`` ones, if nobody leaves."""
-        cycles, rest = divmod(count, self._block_tokens)
-        low = (self.steps + start) % self._block_tokens
+    def growth(self, count: int) -> int:
+        """Blocks that the ``count`` iterations after the next one need, if nobody leaves."""
+        cycle = self._block_tokens
+        cycles, rest = divmod(count, cycle)
+        low = (self.steps + 1) % cycle
         high = low + rest
         blocks = cycles * self.size + sum(self._growth[low:high])
-        return blocks + sum(self._growth[: high - self._block_tokens]) if high > self._block_tokens else blocks
+        return blocks + sum(self._growth[: high - cycle]) if high > cycle else blocks
 
-    def needs_block(self, request: Request) -> bool:
-        """Whether ``request`` decodes and has no room in its last block for its next token."""
-        since = request.decoding_since
-        return since != NEVER and (request.kv_tokens + self.steps - since) % self._block_tokens == 0
+    def growth_now(self) -> int:
+        """Blocks that the next iteration needs."""
+        return self._growth[self.steps % self._block_tokens]
 
-    def steps_to_finish(self) -> int:
-        """Iterations until the next request finishes; at least one must be decoding."""
+    def growing(self, running: Sequence[Request]) -> list[Request]:
+        """Those of ``running`` that decode and have no room in their last block for their next token."""
+        phase = self.steps % self._block_tokens
+        return [request for request in running if request.growth_phase == phase]
+
+    def unchanged(self, free_blocks: int) -> int:
+        """Iterations until the batch can change, if nothing joins it: until a request finishes or lacks a block.
+
+        The next iteration counts, and its blocks are no longer among the free ones. At least one request must decode.
+        """
         due = self._due
         while due[0] not in self._finishing:
             heappop(due)
-        return due[0] - self.steps
+        to_finish = due[0] - self.steps
+        cycles, free_blocks = divmod(free_blocks, self.size)
+        count = 1 + cycles * self._block_tokens
+        if count >= to_finish:
+            return to_finish
+        growth, position = self._growth, self.steps % self._block_tokens
+        while count < to_finish:
+            position += 1
+            if position == self._block_tokens:
+                position = 0
+            free_blocks -= growth[position]
+            if free_blocks < 0:
+                break
+            count += 1
+        return count
 
-    def affordable(self, most: int, blocks: int) -> int:
-        """How many of the next ``most`` iterations can run with ``blocks`` more blocks, if nobody leaves."""
-        cycle = self._block_tokens
-        cycles, blocks = divmod(blocks, self.size)
-        if most <= cycles * cycle:
-            return most
-        low = self.steps % cycle
-        needs = accumulate(self._growth[low:] + self._growth[:low])
-        return min(most, cycles * cycle + bisect_right(list(needs), blocks))
-
-    def growth_block_ns(self, stretch: Stretch) -> int:
-        """Sum, over the blocks taken after the first iteration of ``stretch``, of the times they are taken, in
-        block * ns; ``stretch`` starts at the present step."""
+    def grown(self, stretch: Stretch) -> tuple[int, int]:
+        """The blocks taken by the iterations of ``stretch`` after its first, and the sum of the times they were taken
+        at, in block * ns; ``stretch`` starts at the present step."""
         cycle, after_first = self._block_tokens, stretch.count - 1
-        if after_first <= cycle:
-            return self._growth_block_ns_within_a_cycle(stretch)
-        total = 0
-        for index in range(1, cycle + 1):
-            blocks = self._growth[(self.steps + index) % cycle]
-            if blocks:
-                total += blocks * stretch.sum_of_boundaries(index, cycle, (after_first - index) // cycle + 1)
-        return total
-
-    def _growth_block_ns_within_a_cycle(self, stretch: Stretch) -> int:
-        total = 0
-        growth, position, cycle = self._growth, self.steps % self._block_tokens, self._block_tokens
+        if after_first > cycle:
+            return self._grown_in_cycles(stretch)
+        blocks = block_ns = 0
+        growth, position = self._growth, self.steps % cycle
         t_ns, duration_ns = stretch.start_ns, stretch.first_ns
-        for _ in range(stretch.count - 1):
+        for _ in range(after_first):
             position += 1
             if position == cycle:
                 position = 0
             t_ns += duration_ns
             duration_ns += stretch.step_ns
-            total += growth[position] * t_ns
-        return total
+            taken = growth[position]
+            blocks += taken
+            block_ns += taken * t_ns
+        return blocks, block_ns
+
+    def _grown_in_cycles(self, stretch: Stretch) -> tuple[int, int]:
+        cycle, after_first = self._block_tokens, stretch.count - 1
+        blocks = block_ns = 0
+        for index in range(1, cycle + 1):
+            taken = self._growth[(self.steps + index) % cycle]
+            if taken:
+                times = (after_first - index) // cycle + 1
+                blocks += taken * times
+                block_ns += taken * stretch.sum_of_boundaries(index, cycle, times)
+        return blocks, block_ns
 
     def advance(self, count: int) -> list[Request]:
         """``count`` iterations have ended, none but the last with a finish in it: those that finished with it."""
         self.steps += count
-        finished = self._finishing.pop(self.steps, [])
+        finished = self._finishing.pop(self.steps, None)
+        if finished is None:
+            return []
         for request in finished:
             self._settle(request)
         return finished
 
     def _settle(self, request: Request) -> None:
-        offset = request.kv_tokens - request.decoding_since
-        self._offsets -= offset
-        self._growth[-offset % self._block_tokens] -= 1
+        since = request.decoding_since
         self.size -= 1
-        done = self.steps - request.decoding_since
+        self._offsets -= request.kv_tokens - since
+        self._growth[request.growth_phase] -= 1
+        done = self.steps - since
         request.kv_tokens += done
         request.generated_tokens += done
-        request.decoding_since = NEVER
+        request.decoding_since = request.growth_phase = NEVER

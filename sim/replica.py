@@ -26,12 +26,11 @@ and the two equal.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
 from operator import attrgetter
 
 from sim.cost import IterationCost
-from sim.errors import ConservationError
 from sim.lockstep import Lockstep
 from sim.request import NEVER, Request
 from sim.scenario import ClusterSpec
@@ -59,6 +58,7 @@ class Replica:
         "_watermark_blocks",
         "generated_tokens",
         "id",
+        "most_prefill_tokens",
         "outgrown",
         "preemptions",
         "running",
@@ -73,14 +73,16 @@ class Replica:
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
         """Oldest arrival first."""
-        self.stretch: Stretch | None = None
-        """What runs; None while the replica is idle."""
+        self.stretch = Stretch()
+        """What runs, nothing while the replica is idle."""
         self.total_blocks = spec.kv_blocks
         self.used_blocks = 0
+        self.most_prefill_tokens = (spec.kv_blocks - spec.watermark_blocks) * spec.block_tokens
+        """A prefill of more could not be admitted even if the replica were empty."""
         self.preemptions = 0
         self.generated_tokens = 0
         self.outgrown: list[Request] = []
-        """Requests that left in the last composition because they can never be admitted again."""
+        """Requests that left in a composition because they can never be admitted again; for the engine to take."""
         self._block_tokens = spec.block_tokens
         self._chunk_tokens = spec.chunk_tokens
         self._max_num_seqs = spec.max_num_seqs
@@ -93,10 +95,6 @@ class Replica:
         self._block_ns = 0
         """Sum of freed blocks times the time they were freed at, minus that of the taken ones, in block * ns."""
 
-    def can_ever_admit(self, prefill_tokens: int) -> bool:
-        """Whether a prefill of that many tokens could be admitted if the replica were empty."""
-        return self._blocks_for(prefill_tokens) <= self.total_blocks - self._watermark_blocks
-
     def enqueue(self, request: Request) -> bool:
         """Puts a routed request at the end of the waiting queue; True if the running stretch could admit it.
 
@@ -104,56 +102,53 @@ class Replica:
         be admitted at the start of a stretch can't be within it, nor can what waits behind it.
         """
         self.waiting.append(request)
-        stretch = self.stretch
-        if stretch is None or stretch.count == 1 or len(self.waiting) > 1:
+        if self.stretch.count <= 1 or len(self.waiting) > 1:
             return False
-        return self._has_room() and self._fits(self._blocks_for(request.prefill_target))
+        has_room = len(self.running) < self._max_num_seqs and self._decodes.size < self._chunk_tokens
+        return has_room and self._fits(self._blocks_for(request.prefill_target))
 
     def start(self, now_ns: int) -> int | None:
         """Composes the next batch; returns when its stretch ends, or None if there is nothing to run."""
         decodes = self._decodes
-        self.outgrown = []
         if decodes.size:
-            self._grow(now_ns)
-        if self._prefilling or self.waiting:
+            self._place_decodes(now_ns)
+        if self.waiting or self._prefilling:
             self._place_chunks(now_ns)
         if self._chunks:
-            tokens = decodes.size + sum([chunk for _, chunk in self._chunks])
-            half_pairs = sum([chunk * (2 * request.kv_tokens + chunk) for request, chunk in self._chunks])
-            context = decodes.context_tokens()
-            self.stretch = Stretch(now_ns, self._cost.iteration_ns(tokens, context, half_pairs), 0, 1)
-        elif decodes.size:
-            first_ns, step_ns = self._cost.decodes_ns(decodes.size, decodes.context_tokens())
-            self.stretch = Stretch(now_ns, first_ns, step_ns, self._unchanged_iterations())
-        else:
+            return self._start_mixed(now_ns)
+        if not decodes.size:
             return None
-        return self.stretch.boundary_ns(self.stretch.count)
+        first_ns, step_ns = self._cost.decodes_ns(decodes.size, decodes.context_tokens())
+        count = decodes.unchanged(self.total_blocks - self.used_blocks)
+        return self.stretch.begin(now_ns, first_ns, step_ns, count)
 
     def cut(self, now_ns: int) -> int:
         """Lets the running stretch end with the iteration that runs at ``now_ns`` or ends then; returns that end.
 
         ``now_ns`` lies within the stretch: after its start, before its end.
         """
-        stretch = self._running_stretch()
-        ended = stretch.ended_by(now_ns)
-        if stretch.boundary_ns(ended) < now_ns:
-            ended += 1
-        stretch.count = ended
-        return stretch.boundary_ns(ended)
+        stretch = self.stretch
+        count = stretch.ended_by(now_ns)
+        if stretch.boundary_ns(count) < now_ns:
+            count += 1
+        stretch.count = count
+        return stretch.boundary_ns(count)
 
     def end(self, now_ns: int) -> list[Request]:
         """Books the stretch's tokens and returns the requests that finished, oldest first, their blocks freed."""
-        stretch, decodes = self._running_stretch(), self._decodes
-        if stretch.count > 1:
-            self.used_blocks += decodes.growth(1, stretch.count - 1)
-            self._block_ns -= decodes.growth_block_ns(stretch)
-        self.generated_tokens += decodes.size * stretch.count
-        self.stretch = None
-        finished = decodes.advance(stretch.count)
+        stretch, decodes = self.stretch, self._decodes
+        count = stretch.count
+        if count > 1:
+            blocks, block_ns = decodes.grown(stretch)
+            self.used_blocks += blocks
+            self._block_ns -= block_ns
+        self.generated_tokens += decodes.size * count
+        stretch.count = 0
+        finished = decodes.advance(count)
         if self._chunks:
             finished = finished + self._end_chunks(now_ns)
         for request in finished:
-            self.running.remove(request)
+            del self.running[bisect_left(self.running, request.id, key=_by_age)]
             self._free(request, now_ns)
         if len(finished) > 1:
             finished.sort(key=_by_age)
@@ -162,53 +157,47 @@ class Replica:
     def used_blocks_at(self, t_ns: int, started: bool) -> int:
         """KV blocks in use at ``t_ns``, within what runs; ``started``: also by an iteration that starts right then."""
         stretch = self.stretch
-        if stretch is None or stretch.count == 1:
+        if stretch.count <= 1:
             return self.used_blocks
         ended = stretch.ended_by(t_ns)
         if not started and stretch.boundary_ns(ended) == t_ns:
             ended -= 1
-        return self.used_blocks + self._decodes.growth(1, ended) if ended > 0 else self.used_blocks
+        return self.used_blocks + self._decodes.growth(ended) if ended > 0 else self.used_blocks
 
     def generated_tokens_at(self, t_ns: int) -> int:
         """Output tokens generated until ``t_ns``, within what runs."""
-        stretch = self.stretch
-        ended = stretch.ended_by(t_ns) if stretch is not None else 0
-        return self.generated_tokens + self._decodes.size * ended
+        return self.generated_tokens + self._decodes.size * self.stretch.ended_by(t_ns)
 
     def steps_at(self, t_ns: int) -> int:
         """The lockstep clock at ``t_ns``, within what runs."""
-        stretch = self.stretch
-        return self._decodes.steps + (stretch.ended_by(t_ns) if stretch is not None else 0)
+        return self._decodes.steps + self.stretch.ended_by(t_ns)
 
     def block_ns(self, now_ns: int) -> int:
         """Integral of the used blocks over time so far, in block * ns; the replica must be idle."""
         return self._block_ns + self.used_blocks * now_ns
 
-    def _running_stretch(self) -> Stretch:
-        if self.stretch is None:
-            raise ConservationError(f"Replica {self.id} is idle: it runs no stretch that could end.")
-        return self.stretch
-
-    def _unchanged_iterations(self) -> int:
-        """How many pure decode iterations, the one just composed included, run before the batch can change."""
+    def _start_mixed(self, now_ns: int) -> int:
+        """One iteration with prefill chunks in it."""
         decodes = self._decodes
-        free_before = self.total_blocks - self.used_blocks + decodes.growth(0, 1)
-        return decodes.affordable(decodes.steps_to_finish(), free_before)
+        tokens, half_pairs = decodes.size, 0
+        for request, chunk in self._chunks:
+            tokens += chunk
+            half_pairs += chunk * (2 * request.kv_tokens + chunk)
+        duration_ns = self._cost.iteration_ns(tokens, decodes.context_tokens(), half_pairs)
+        return self.stretch.begin(now_ns, duration_ns, 0, 1)
 
-    def _grow(self, now_ns: int) -> None:
+    def _place_decodes(self, now_ns: int) -> None:
         """Gives every decode the room for its next token, preempting the youngest while blocks are lacking."""
-        blocks = self._decodes.growth(0, 1)
+        blocks = self._decodes.growth_now()
         if self.used_blocks + blocks <= self.total_blocks:
-            self._take(blocks, now_ns)
+            self.used_blocks += blocks
+            self._block_ns -= blocks * now_ns
             return
-        index = 0
-        while index < len(self.running):
-            request = self.running[index]
-            index += 1
-            if self._decodes.needs_block(request):
-                if not self._free_a_block_for(request, now_ns):
-                    return
-                self._take(1, now_ns)
+        for request in self._decodes.growing(self.running):
+            lost_its_place = request.decoding_since == NEVER
+            if lost_its_place or not self._free_a_block_for(request, now_ns):
+                return
+            self._take(1, now_ns)
 
     def _free_a_block_for(self, request: Request, now_ns: int) -> bool:
         """Preempts the youngest until a block is free; False if that cost ``request`` itself its place.
@@ -230,7 +219,7 @@ class Replica:
         self._free(victim, now_ns)
         victim.lose_cache()
         self.preemptions += 1
-        if self.can_ever_admit(victim.prefill_target):
+        if victim.prefill_target <= self.most_prefill_tokens:
             self.waiting.appendleft(victim)
         else:
             self.outgrown.append(victim)
@@ -238,14 +227,8 @@ class Replica:
     def _place_chunks(self, now_ns: int) -> None:
         """Running prefills, oldest first, then admissions, as far as the token budget reaches."""
         budget = self._chunk_tokens - self._decodes.size
-        placed = 0
-        for request in self._prefilling:
-            if budget <= 0:
-                break
-            budget = self._place_chunk(request, budget)
-            placed += 1
-        if placed:
-            self._prefilling = self._prefilling[placed:]
+        if self._prefilling:
+            budget = self._place_running_prefills(budget)
         while self.waiting and budget > 0 and len(self.running) < self._max_num_seqs:
             request = self.waiting[0]
             blocks = self._blocks_for(request.prefill_target)
@@ -257,6 +240,17 @@ class Replica:
             if request.first_scheduled_ns == NEVER:
                 request.first_scheduled_ns = now_ns
             budget = self._place_chunk(request, budget)
+
+    def _place_running_prefills(self, budget: int) -> int:
+        """Places their next chunks and returns what is left of ``budget``."""
+        placed = 0
+        for request in self._prefilling:
+            if budget <= 0:
+                break
+            budget = self._place_chunk(request, budget)
+            placed += 1
+        self._prefilling = self._prefilling[placed:]
+        return budget
 
     def _place_chunk(self, request: Request, budget: int) -> int:
         chunk = min(request.prefill_target - request.kv_tokens, budget)
@@ -283,9 +277,6 @@ class Replica:
         if incomplete:
             self._prefilling = sorted([*self._prefilling, *incomplete], key=_by_age)
         return finished
-
-    def _has_room(self) -> bool:
-        return len(self.running) < self._max_num_seqs and self._decodes.size < self._chunk_tokens
 
     def _fits(self, blocks: int) -> bool:
         return self.total_blocks - self.used_blocks - blocks >= self._watermark_blocks

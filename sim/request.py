@@ -27,8 +27,8 @@ NEVER = -1
 class Request:
     """Mutable on purpose: the engine keeps its state here. Times are ns; -1 means not yet.
 
-    Ids are given in order of arrival, so comparing ids is comparing (arrival, id). ``decoding_since``: the replica's
-    lockstep clock when the request began to decode, -1 while it doesn't.
+    Ids are given in order of arrival, so comparing ids is comparing (arrival, id). ``decoding_since`` and
+    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode.
     """
 
     __slots__ = (
@@ -38,6 +38,7 @@ class Request:
         "first_scheduled_ns",
         "first_token_ns",
         "generated_tokens",
+        "growth_phase",
         "id",
         "kv_tokens",
         "lost_kv_tokens",
@@ -60,6 +61,7 @@ class Request:
         self.lost_kv_tokens = 0
         self.generated_tokens = 0
         self.decoding_since = NEVER
+        self.growth_phase = NEVER
         self.restarts = 0
         self.replica = NEVER
         self.routed_ns = NEVER

@@ -14,16 +14,22 @@ from math import isqrt
 class Stretch:
     """``count`` iterations from ``start_ns``; the first takes ``first_ns`` (at least 1), each next ``step_ns`` more.
 
-    Boundary i (0 <= i <= count) is the end of the i-th iteration; boundary 0 is the start.
+    Boundary i (0 <= i <= count) is the end of the i-th iteration; boundary 0 is the start. A replica has one of these
+    and begins it again and again; with ``count`` 0 nothing runs.
     """
 
     __slots__ = ("count", "first_ns", "start_ns", "step_ns")
 
-    def __init__(self, start_ns: int, first_ns: int, step_ns: int, count: int) -> None:
+    def __init__(self) -> None:
+        self.start_ns = self.first_ns = self.step_ns = self.count = 0
+
+    def begin(self, start_ns: int, first_ns: int, step_ns: int, count: int) -> int:
+        """Starts over with these iterations; returns when the last one ends."""
         self.start_ns = start_ns
         self.first_ns = first_ns
         self.step_ns = step_ns
         self.count = count
+        return start_ns + count * first_ns + step_ns * (count * (count - 1) // 2)
 
     def boundary_ns(self, index: int) -> int:
         """When the ``index``-th iteration ends: ``start + i * first + step * i * (i - 1) / 2``."""
@@ -38,7 +44,7 @@ class Stretch:
         """
         elapsed_ns = t_ns - self.start_ns
         step = self.step_ns
-        if elapsed_ns < self.first_ns:
+        if elapsed_ns < self.first_ns or not self.count:
             return 0
         if not step:
             return min(self.count, elapsed_ns // self.first_ns)
