@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import simpy
+from simpy.events import Timeout
 
 from sim.api import NS_PER_S, Router
 from sim.behaviour import BEHAVIOUR
@@ -165,7 +166,7 @@ class _Run:
         ending = self._alarms.get(t_ns)
         if ending is None:
             ending = self._alarms[t_ns] = []
-            self._env.timeout(t_ns - self._now_ns).callbacks.append(self._instant)
+            Timeout(self._env, t_ns - self._now_ns).callbacks.append(self._instant)
         return ending
 
     def _expect_arrival(self) -> None:
@@ -193,9 +194,7 @@ class _Run:
             self._sample(now_ns)
 
     def _end_stretches(self, ending: list[int], now_ns: int) -> None:
-        if len(ending) > 1:
-            ending.sort()
-        for replica_id in ending:
+        for replica_id in sorted(ending) if len(ending) > 1 else ending:
             if self._stretch_end_ns[replica_id] == now_ns:
                 self._end_stretch(replica_id, now_ns)
 
@@ -258,9 +257,7 @@ class _Run:
 
     def _start_stretches(self, now_ns: int) -> None:
         startable, self._startable = self._startable, []
-        if len(startable) > 1:
-            startable.sort()
-        for replica_id in startable:
+        for replica_id in sorted(startable) if len(startable) > 1 else startable:
             replica = self._replicas[replica_id]
             end_ns = replica.start(now_ns)
             if replica.outgrown:

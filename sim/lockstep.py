@@ -116,19 +116,17 @@ class Lockstep:
         cycle, after_first = self._block_tokens, stretch.count - 1
         if after_first > cycle:
             return self._grown_in_cycles(stretch)
-        blocks = block_ns = 0
-        growth, position = self._growth, self.steps % cycle
-        t_ns, duration_ns = stretch.start_ns, stretch.first_ns
-        for _ in range(after_first):
-            position += 1
-            if position == cycle:
-                position = 0
+        low = (self.steps + 1) % cycle
+        taken = self._growth[low : low + after_first]
+        if len(taken) < after_first:
+            taken += self._growth[: after_first - len(taken)]
+        block_ns = 0
+        t_ns, duration_ns, step_ns = stretch.start_ns, stretch.first_ns, stretch.step_ns
+        for blocks in taken:
             t_ns += duration_ns
-            duration_ns += stretch.step_ns
-            taken = growth[position]
-            blocks += taken
-            block_ns += taken * t_ns
-        return blocks, block_ns
+            duration_ns += step_ns
+            block_ns += blocks * t_ns
+        return sum(taken), block_ns
 
     def _grown_in_cycles(self, stretch: Stretch) -> tuple[int, int]:
         cycle, after_first = self._block_tokens, stretch.count - 1

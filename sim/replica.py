@@ -104,8 +104,10 @@ class Replica:
         self.waiting.append(request)
         if self.stretch.count <= 1 or len(self.waiting) > 1:
             return False
-        has_room = len(self.running) < self._max_num_seqs and self._decodes.size < self._chunk_tokens
-        return has_room and self._fits(self._blocks_for(request.prefill_target))
+        if len(self.running) >= self._max_num_seqs or self._decodes.size >= self._chunk_tokens:
+            return False
+        blocks = -(-request.prefill_target // self._block_tokens)
+        return self.total_blocks - self.used_blocks - blocks >= self._watermark_blocks
 
     def start(self, now_ns: int) -> int | None:
         """Composes the next batch; returns when its stretch ends, or None if there is nothing to run."""
@@ -150,9 +152,7 @@ class Replica:
         for request in finished:
             del self.running[bisect_left(self.running, request.id, key=_by_age)]
             self._free(request, now_ns)
-        if len(finished) > 1:
-            finished.sort(key=_by_age)
-        return finished
+        return sorted(finished, key=_by_age) if len(finished) > 1 else finished
 
     def used_blocks_at(self, t_ns: int, started: bool) -> int:
         """KV blocks in use at ``t_ns``, within what runs; ``started``: also by an iteration that starts right then."""
@@ -179,7 +179,8 @@ class Replica:
     def _start_mixed(self, now_ns: int) -> int:
         """One iteration with prefill chunks in it."""
         decodes = self._decodes
-        tokens, half_pairs = decodes.size, 0
+        tokens = decodes.size
+        half_pairs = 0
         for request, chunk in self._chunks:
             tokens += chunk
             half_pairs += chunk * (2 * request.kv_tokens + chunk)
@@ -193,7 +194,10 @@ class Replica:
             self.used_blocks += blocks
             self._block_ns -= blocks * now_ns
             return
-        for request in self._decodes.growing(self.running):
+        growing = self._decodes.growing(self.running)
+        free = self.total_blocks - self.used_blocks
+        self._take(free, now_ns)
+        for request in growing[free:]:
             lost_its_place = request.decoding_since == NEVER
             if lost_its_place or not self._free_a_block_for(request, now_ns):
                 return
@@ -229,14 +233,18 @@ class Replica:
         budget = self._chunk_tokens - self._decodes.size
         if self._prefilling:
             budget = self._place_running_prefills(budget)
-        while self.waiting and budget > 0 and len(self.running) < self._max_num_seqs:
-            request = self.waiting[0]
-            blocks = self._blocks_for(request.prefill_target)
-            if not self._fits(blocks):
+        waiting, running = self.waiting, self.running
+        while waiting and budget > 0 and len(running) < self._max_num_seqs:
+            request = waiting[0]
+            blocks = -(-request.prefill_target // self._block_tokens)
+            if self.total_blocks - self.used_blocks - blocks < self._watermark_blocks:
                 return
-            self.waiting.popleft()
+            waiting.popleft()
             self._take(blocks, now_ns)
-            insort(self.running, request, key=_by_age)
+            if running and running[-1].id > request.id:
+                insort(running, request, key=_by_age)
+            else:
+                running.append(request)
             if request.first_scheduled_ns == NEVER:
                 request.first_scheduled_ns = now_ns
             budget = self._place_chunk(request, budget)
@@ -253,7 +261,9 @@ class Replica:
         return budget
 
     def _place_chunk(self, request: Request, budget: int) -> int:
-        chunk = min(request.prefill_target - request.kv_tokens, budget)
+        chunk = request.prefill_target - request.kv_tokens
+        if chunk > budget:
+            chunk = budget
         self._chunks.append((request, chunk))
         return budget - chunk
 
@@ -278,16 +288,13 @@ class Replica:
             self._prefilling = sorted([*self._prefilling, *incomplete], key=_by_age)
         return finished
 
-    def _fits(self, blocks: int) -> bool:
-        return self.total_blocks - self.used_blocks - blocks >= self._watermark_blocks
-
     def _take(self, blocks: int, now_ns: int) -> None:
         self.used_blocks += blocks
         self._block_ns -= blocks * now_ns
 
     def _free(self, request: Request, now_ns: int) -> None:
         """Frees the blocks of a running request: those of its whole prefill, or of what it has in the cache since."""
-        self._take(-self._blocks_for(max(request.kv_tokens, request.prefill_target)), now_ns)
-
-    def _blocks_for(self, tokens: int) -> int:
-        return -(-tokens // self._block_tokens)
+        kv_tokens, target = request.kv_tokens, request.prefill_target
+        blocks = -(-(kv_tokens if kv_tokens > target else target) // self._block_tokens)
+        self.used_blocks -= blocks
+        self._block_ns += blocks * now_ns

@@ -98,7 +98,7 @@ def assert_equal(scenario, work, new_router):
         assert fast[key] == expected, key
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(scenarios(), workloads(), routers())
 def test_whatever_the_case_both_engines_yield_show_and_raise_the_same(scenario, work, new_router):
     assert_equal(scenario, work, new_router)
@@ -116,7 +116,7 @@ def test_near_the_knee_of_the_papers_benchmark_both_engines_agree():
     assert_equal(scenario, build_workload(scenario, 2), lambda: make_router("hra", 2))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(scenarios(), workloads(), routers())
 def test_without_telemetry_nothing_changes_but_that_there_is_none(scenario, work, new_router):
     def without(*arguments):
