@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from sim.errors import IllegalDecision
 from sim.views import HeldQueue, ReplicaView
 
-
 _PAIR = (tuple, list)
 
 

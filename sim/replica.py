@@ -261,9 +261,7 @@ class Replica:
         return budget
 
     def _place_chunk(self, request: Request, budget: int) -> int:
-        chunk = request.prefill_target - request.kv_tokens
-        if chunk > budget:
-            chunk = budget
+        chunk = min(request.prefill_target - request.kv_tokens, budget)
         self._chunks.append((request, chunk))
         return budget - chunk
 
