@@ -53,8 +53,8 @@ class Replica:
         "_chunks",
         "_cost",
         "_decodes",
+        "_half_prefilled",
         "_max_num_seqs",
-        "_prefilling",
         "_watermark_blocks",
         "generated_tokens",
         "id",
@@ -89,8 +89,8 @@ class Replica:
         self._watermark_blocks = spec.watermark_blocks
         self._cost = cost
         self._decodes = Lockstep(spec.block_tokens)
-        self._prefilling: list[Request] = []
-        """Running requests whose prefill an earlier iteration left incomplete, oldest first."""
+        self._half_prefilled: Request | None = None
+        """The running request whose prefill is incomplete: never more than one, for its chunks leave no budget."""
         self._chunks: list[tuple[Request, int]] = []
         self._block_ns = 0
         """Sum of freed blocks times the time they were freed at, minus that of the taken ones, in block * ns."""
@@ -114,7 +114,7 @@ class Replica:
         decodes = self._decodes
         if decodes.size:
             self._place_decodes(now_ns)
-        if self.waiting or self._prefilling:
+        if self.waiting or self._half_prefilled is not None:
             self._place_chunks(now_ns)
         if self._chunks:
             return self._start_mixed(now_ns)
@@ -216,8 +216,8 @@ class Replica:
         return True
 
     def _preempt(self, victim: Request, now_ns: int) -> None:
-        if victim.decoding_since == NEVER:
-            self._prefilling.remove(victim)
+        if victim is self._half_prefilled:
+            self._half_prefilled = None
         else:
             self._decodes.leave(victim)
         self._free(victim, now_ns)
@@ -229,10 +229,10 @@ class Replica:
             self.outgrown.append(victim)
 
     def _place_chunks(self, now_ns: int) -> None:
-        """Running prefills, oldest first, then admissions, as far as the token budget reaches."""
+        """The running prefill, then admissions, as far as the token budget reaches."""
         budget = self._chunk_tokens - self._decodes.size
-        if self._prefilling:
-            budget = self._place_running_prefills(budget)
+        if self._half_prefilled is not None and budget > 0:
+            budget = self._place_chunk(self._half_prefilled, budget)
         waiting, running = self.waiting, self.running
         while waiting and budget > 0 and len(running) < self._max_num_seqs:
             request = waiting[0]
@@ -249,17 +249,6 @@ class Replica:
                 request.first_scheduled_ns = now_ns
             budget = self._place_chunk(request, budget)
 
-    def _place_running_prefills(self, budget: int) -> int:
-        """Places their next chunks and returns what is left of ``budget``."""
-        placed = 0
-        for request in self._prefilling:
-            if budget <= 0:
-                break
-            budget = self._place_chunk(request, budget)
-            placed += 1
-        self._prefilling = self._prefilling[placed:]
-        return budget
-
     def _place_chunk(self, request: Request, budget: int) -> int:
         chunk = min(request.prefill_target - request.kv_tokens, budget)
         self._chunks.append((request, chunk))
@@ -267,11 +256,12 @@ class Replica:
 
     def _end_chunks(self, now_ns: int) -> list[Request]:
         """Books the chunks; a completed prefill yields a token, and its request decodes on or has finished."""
-        finished, incomplete = [], []
+        finished = []
+        self._half_prefilled = None
         for request, chunk in self._chunks:
             request.kv_tokens += chunk
             if request.kv_tokens < request.prefill_target:
-                incomplete.append(request)
+                self._half_prefilled = request
                 continue
             request.generated_tokens += 1
             self.generated_tokens += 1
@@ -282,8 +272,6 @@ class Replica:
             else:
                 self._decodes.join(request)
         self._chunks = []
-        if incomplete:
-            self._prefilling = sorted([*self._prefilling, *incomplete], key=_by_age)
         return finished
 
     def _take(self, blocks: int, now_ns: int) -> None:

@@ -78,7 +78,7 @@ def clusters(draw, chunk_tokens):
 def cases(draw):
     """A scenario and a workload."""
     cluster = draw(clusters(st.one_of(st.integers(1, 8), st.integers(1, 120), st.just(8192))))
-    interval_ns = draw(st.sampled_from([7, 40, 100, 1_000, 10_000]))
+    interval_ns = draw(st.sampled_from([400, 1_000, 10_000]))
     scenario = replace(SMOKE, cluster=cluster, cost=draw(COST), telemetry_interval_s=interval_ns * 1e-9)
     return scenario, draw(workloads())
 
@@ -115,13 +115,13 @@ def assert_equal(scenario, work, new_router):
         assert fast[key] == expected, key
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(cases(), routers())
 def test_whatever_the_case_both_engines_yield_show_and_raise_the_same(case, new_router):
     assert_equal(*case, new_router)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=600, deadline=None, derandomize=True)
 @given(beating_cases(), routers())
 def test_whatever_falls_on_the_end_of_an_iteration_both_engines_agree(case, new_router):
     assert_equal(*case, new_router)
@@ -139,7 +139,7 @@ def test_near_the_knee_of_the_papers_benchmark_both_engines_agree():
     assert_equal(scenario, build_workload(scenario, 2), lambda: make_router("hra", 2))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(cases(), routers())
 def test_without_telemetry_nothing_changes_but_that_there_is_none(case, new_router):
     def without(*arguments):
