@@ -8,19 +8,35 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from glia_tui.commands.complete import policy_names, scenario_names
+from glia_tui.commands.designs_group import designs_app, why
+from glia_tui.commands.options import (
+    APP_PACE_S,
+    BackendOption,
+    ExperimentsOption,
+    GateOption,
+    JsonOption,
+    MinutesOption,
+    ScenarioOption,
+    SeedOption,
+    WorkspaceOption,
+    needs_terminal,
+    open_workspace,
+    prepare_app,
+    settings_for,
+    study_options,
+)
+from glia_tui.commands.options import workspace_folder as _workspace
 from glia_tui.commands.output import CommandError, Exit, narrate
-from sessions.errors import SessionError, UnknownName
+from glia_tui.commands.sessions_group import sessions_app
+from sessions.errors import SessionError
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 """The base of typer's usage errors (BadParameter, UsageError, ClickException), which typer doesn't export."""
-
-GATES = ("supervised", "trusted", "autonomous")
-DEFAULT_SCENARIO = "paper-routing-family"
 
 app = typer.Typer(
     name="glia",
@@ -30,53 +46,30 @@ app = typer.Typer(
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-designs_app = typer.Typer(help="Accepted designs: log, show.", rich_markup_mode=None, no_args_is_help=True)
-sessions_app = typer.Typer(help="Studies: list, resume.", rich_markup_mode=None, no_args_is_help=True)
-scenarios_app = typer.Typer(help="Scenarios that ship.", rich_markup_mode=None, invoke_without_command=True)
-policies_app = typer.Typer(help="Policies that ship.", rich_markup_mode=None, invoke_without_command=True)
+scenarios_app = typer.Typer(
+    help="Scenarios that ship.",
+    epilog="Example: glia scenarios --json",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
+policies_app = typer.Typer(
+    help="Policies that ship.",
+    epilog="Example: glia policies --json",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
 app.add_typer(designs_app, name="designs")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(scenarios_app, name="scenarios")
 app.add_typer(policies_app, name="policies")
 
-WorkspaceOption = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option(
-        "--workspace", help="Folder of designs and sessions (default: GLIA_WORKSPACE or the user's data folder)."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-GateOption = Annotated[str, typer.Option("--gate", help="What is asked: supervised, trusted or autonomous.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the study.")]
-ExperimentsOption = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--max-experiments", min=1, help="Budget of experiments."),
-]
-MinutesOption = Annotated[
-    Optional[float],  # noqa: UP045
-    typer.Option("--max-minutes", min=0.01, help="Budget of wall-clock minutes."),
-]
-BackendOption = Annotated[str, typer.Option("--backend", help="Who researches: offline (rule-based, no key needed).")]
 
-
-def _workspace(path: Path | None) -> Path:
-    from sessions.store import default_workspace
-
-    return path if path is not None else default_workspace()
-
-
-def _gate(name: str) -> str:
-    if name not in GATES:
-        raise UnknownName("gate", name, GATES)
-    return name
-
-
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog="Example: glia --scenario paper-routing --max-experiments 8")
 def study(
     context: typer.Context,
-    scenario: Annotated[str, typer.Option("--scenario", help="What to design for.")] = DEFAULT_SCENARIO,
-    gate: GateOption = "supervised",
-    backend: BackendOption = "offline",
+    scenario: ScenarioOption = None,
+    gate: GateOption = None,
+    backend: BackendOption = None,
     seed: SeedOption = 0,
     max_experiments: ExperimentsOption = None,
     workspace: WorkspaceOption = None,
@@ -90,54 +83,54 @@ def study(
 
         sys.stdout.write(f"glia {product_version()}\n")
         return
-    _needs_terminal("glia run " + scenario)
+    values = settings_for(workspace)
+    scenario, gate = scenario or values.scenario, gate or values.gate
+    needs_terminal("glia run " + scenario)
+    prepare_app(values)
     from glia_tui.commands.run import make_backend
-    from sessions.store import StudyOptions, Workspace
 
-    options = StudyOptions(scenario, gate=_gate(gate), seed=seed, max_experiments=max_experiments)  # type: ignore[arg-type]
-    _open_app(Workspace(_workspace(workspace)).begin(options, make_backend(backend, pace_s=0.008)))
-
-
-def _needs_terminal(instead: str) -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
-        raise CommandError(f"This needs a terminal. Without one, use: {instead}")
-
-
-def _open_app(session: object) -> None:
+    options = study_options(values, scenario, gate, seed, max_experiments, None, interactive=True)
+    made = make_backend(backend or values.backend, pace_s=APP_PACE_S)
+    session = open_workspace(workspace).begin(options, made)
     from glia_tui.app import run_app
 
-    run_app(session)  # type: ignore[arg-type]
+    run_app(session, theme=values.theme)
 
 
-@app.command()
+@app.command(epilog="Example: glia run paper-routing-family --gate autonomous --max-experiments 8 --json")
 def run(
-    scenario: Annotated[str, typer.Argument(help="What to design for, e.g. paper-routing-family.")],
+    scenario: Annotated[
+        str, typer.Argument(help="What to design for, e.g. paper-routing-family.", autocompletion=scenario_names)
+    ],
     slot: Annotated[str, typer.Option("--slot", help="What to design.")] = "router",
-    backend: BackendOption = "offline",
-    gate: GateOption = "autonomous",
+    backend: BackendOption = None,
+    gate: GateOption = None,
     max_experiments: ExperimentsOption = None,
     max_minutes: MinutesOption = None,
     seed: SeedOption = 0,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """A headless study.
-
-    Example: glia run paper-routing-family --gate autonomous --max-experiments 8 --json
-    """
+    """A headless study; its gate is autonomous if nothing else is said."""
     from glia_tui.commands.run import run as run_study
-    from sessions.store import StudyOptions
 
-    options = StudyOptions(scenario, slot, _gate(gate), seed, max_experiments, max_minutes, False)  # type: ignore[arg-type]
-    raise typer.Exit(run_study(_workspace(workspace), options, backend, as_json=as_json))
+    values = settings_for(workspace)
+    options = study_options(
+        values, scenario, gate or values.headless_gate, seed, max_experiments, max_minutes, slot=slot, interactive=False
+    )
+    raise typer.Exit(run_study(_workspace(workspace), options, backend or values.backend, as_json=as_json))
 
 
 @app.command()
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file.")],
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file.", autocompletion=scenario_names)],
     router: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--router", help="A shipped router or a design file (default: the scenario's baseline)."),
+        typer.Option(
+            "--router",
+            help="A shipped router or a design file (default: the scenario's baseline).",
+            autocompletion=policy_names,
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, run over the cores.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 1,
@@ -145,6 +138,9 @@ def simulate(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--set", help="KEY=VALUE of the scenario, e.g. cluster.kv_blocks=2048."),
     ] = None,
+    deadline_s: Annotated[
+        float, typer.Option("--deadline", min=0.1, help="Wall-clock limit of one run, in seconds.")
+    ] = 600.0,
     as_json: JsonOption = False,
 ) -> None:
     """One simulation, or several seeds with intervals.
@@ -153,60 +149,10 @@ def simulate(
     """
     from glia_tui.commands.simulate import simulate as simulate_scenario
 
-    simulate_scenario(scenario, router, seed, seeds, overrides or [], as_json=as_json)
+    simulate_scenario(scenario, router, seed, seeds, overrides or [], deadline_s, as_json=as_json)
 
 
-@designs_app.command("log")
-def designs_log(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Accepted designs, newest first."""
-    from glia_tui.commands.designs import log
-
-    log(_workspace(workspace), as_json=as_json)
-
-
-@designs_app.command("show")
-def designs_show(
-    rev: Annotated[str, typer.Argument(help="A commit, a tag (accepted/router/0001) or a design's name.")],
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """One accepted design with its evidence."""
-    from glia_tui.commands.designs import show
-
-    show(_workspace(workspace), rev, as_json=as_json)
-
-
-@sessions_app.command("list")
-def sessions_list(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """The studies of a workspace."""
-    from glia_tui.commands.sessions import list_sessions
-
-    list_sessions(_workspace(workspace), as_json=as_json)
-
-
-@sessions_app.command("resume")
-def sessions_resume(
-    session: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `last`.")] = "last",
-    backend: BackendOption = "offline",
-    headless: Annotated[bool, typer.Option("--headless", help="Go on without the app, as `glia run` does.")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Goes on with a study from where its journal ends."""
-    from glia_tui.commands.run import drive, make_backend
-    from sessions.store import Workspace
-
-    if as_json and not headless:
-        raise CommandError("--json needs --headless here.")
-    if not headless:
-        _needs_terminal(f"glia sessions resume {session} --headless")
-    pace_s = 0.0 if headless else 0.008
-    opened = Workspace(_workspace(workspace)).resume(
-        session, make_backend(backend, pace_s=pace_s), interactive=not headless
-    )
-    if headless:
-        raise typer.Exit(drive(opened, as_json=as_json))
-    _open_app(opened)
+app.command("why", epilog="Example: glia why accepted/router/0001")(why)
 
 
 @scenarios_app.callback()
@@ -218,8 +164,11 @@ def scenarios(context: typer.Context, as_json: JsonOption = False) -> None:
         list_scenarios(as_json=as_json)
 
 
-@scenarios_app.command("show")
-def scenarios_show(name: str, as_json: JsonOption = False) -> None:
+@scenarios_app.command("show", epilog="Example: glia scenarios show smoke")
+def scenarios_show(
+    name: Annotated[str, typer.Argument(help="A scenario's name.", autocompletion=scenario_names)],
+    as_json: JsonOption = False,
+) -> None:
     """A scenario's definition, as TOML."""
     from glia_tui.commands.catalogue import show_scenario
 
@@ -235,12 +184,23 @@ def policies(context: typer.Context, as_json: JsonOption = False) -> None:
         list_policies(as_json=as_json)
 
 
-@policies_app.command("show")
-def policies_show(name: str, as_json: JsonOption = False) -> None:
+@policies_app.command("show", epilog="Example: glia policies show llq")
+def policies_show(
+    name: Annotated[str, typer.Argument(help="A policy's name.", autocompletion=policy_names)],
+    as_json: JsonOption = False,
+) -> None:
     """A policy's source."""
     from glia_tui.commands.catalogue import show_policy
 
     show_policy(name, as_json=as_json)
+
+
+@app.command(epilog="Example: glia doctor --json")
+def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """What is in force here, and what is broken; exit code 1 if something needed is."""
+    from glia_tui.commands.doctor import doctor as examine
+
+    raise typer.Exit(examine(workspace, as_json=as_json))
 
 
 def main() -> None:
@@ -258,7 +218,8 @@ def _run() -> int:
         narrate("Interrupted; everything that was shown is saved.")
         return Exit.INTERRUPTED
     except _UsageError as error:
-        narrate(f"glia: {str(error) or 'the arguments are off.'} See: glia --help")
+        sentence = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+        narrate(f"glia: {sentence}. See: glia --help")
         return Exit.USAGE
     except SessionError as error:
         narrate(f"glia: {error}")
@@ -266,3 +227,8 @@ def _run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except Exception as error:
+        from glia_tui.commands.crash import report
+
+        narrate(report(error))
+        return Exit.DEFECT

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from sessions import events as ev
-from sessions.designs import AcceptedDesign, Prepared, user_identity
+from sessions.designs import AcceptedDesign, Prepared
 from sessions.errors import WorkspaceConflict
 from sessions.experiments.laboratory import Measured
 from sessions.figures import FIGURES, show
@@ -84,7 +84,7 @@ async def _prepared(study: Study, acceptance: Acceptance, intent: ev.CommitInten
     if intent is not None:
         return Prepared(intent.commit, intent.parent, intent.branch, intent.tag, intent.tag_object)
     await asyncio.to_thread(study.repository.ensure)
-    identity = Identity(*await asyncio.to_thread(user_identity))
+    identity = Identity(*await asyncio.to_thread(study.repository.identity))
     prepared = await asyncio.to_thread(study.repository.prepare, _accepted(study, acceptance, identity))
     study.record(
         "system",
@@ -135,7 +135,11 @@ def _accepted(study: Study, acceptance: Acceptance, engineer: Identity) -> Accep
             ("Scenario", f"{card.name} ({card.digest[:12]})"),
             ("Metric", f"{c.metric} {_explored(result)} on {len(experiment.proposal.seeds)} explore seeds"),
             ("Baseline", study.started.baseline),
-            ("Held-out", f"{_change(c)}, 95% interval {_interval(c)}, {c.seeds} fresh seeds: {c.verdict}"),
+            (
+                "Held-out",
+                f"{_change(c)}, 95% interval {_interval(c)}, {c.seeds} fresh seeds of "
+                f"{acceptance.held_out_scenario}: {c.verdict}",
+            ),
             ("Parent-Design", design.parent or "none"),
             ("Simulator", study.started.simulator),
             ("Isolation", study.started.isolation),
@@ -172,6 +176,7 @@ def _evidence(study: Study, acceptance: Acceptance, approved_by: str) -> dict[st
     result, held_out = experiment.result, acceptance.held_out
     assert held_out is not None
     assert result is not None
+    unseen = study.playground.scenario(acceptance.held_out_scenario)
     return {
         "schema": EVIDENCE_SCHEMA,
         "session": study.started.session,
@@ -193,5 +198,9 @@ def _evidence(study: Study, acceptance: Acceptance, approved_by: str) -> dict[st
             "proposal": experiment.proposal.model_dump(mode="json"),
             "result": result.model_dump(mode="json"),
         },
-        "held_out": held_out.model_dump(mode="json"),
+        "held_out": {
+            **held_out.model_dump(mode="json"),
+            "scenario": {"name": unseen.name, "digest": unseen.digest, "source": unseen.source},
+            "seeds": list(acceptance.held_out_seeds),
+        },
     }

@@ -19,6 +19,7 @@ from sessions.experiments.laboratory import Measured
 from sessions.experiments.prediction import COMPARED, compare_arms, judge
 from sessions.experiments.statistics import held_out_seeds
 from sessions.figures import FIGURES, figure, show
+from sessions.forking import held_out_seed
 from sessions.playground import DesignUnderTest
 from sessions.state import Acceptance, Experiment
 from sessions.study import Interrupted, Study
@@ -87,7 +88,8 @@ class Effects:
         candidate, baseline = study.design(experiment.design), study.design(proposal.baseline)
         same = experiment.design == proposal.baseline
         try:
-            measured = await self._measure(experiment.id, candidate, None if same else baseline, proposal.seeds)
+            reference = None if same else baseline
+            measured = await self._measure(experiment.id, proposal.scenario, candidate, reference, proposal.seeds)
         except Interrupted:
             study.record("engineer", ev.ExperimentCancelled(experiment=experiment.id, reason="interrupted"))
             return
@@ -102,7 +104,12 @@ class Effects:
         self._study.record("system", ev.BudgetReached(budget="minutes", text=text))
 
     async def _measure(
-        self, subject: str, candidate: DesignUnderTest, baseline: DesignUnderTest | None, seeds: list[int]
+        self,
+        subject: str,
+        scenario: str,
+        candidate: DesignUnderTest,
+        baseline: DesignUnderTest | None,
+        seeds: list[int],
     ) -> Measured:
         study = self._study
 
@@ -110,7 +117,7 @@ class Effects:
             study.show(ev.Progress(subject=subject, done=done, total=total, remaining_s=remaining_s))
 
         left = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
-        work = asyncio.ensure_future(study.laboratory.measure(candidate, baseline, seeds, progress))
+        work = asyncio.ensure_future(study.laboratory.measure(scenario, candidate, baseline, seeds, progress))
         async with asyncio.timeout(left):
             return await study.interruptible(work)
 
@@ -182,13 +189,16 @@ class Effects:
         study = self._study
         if not acceptance.held_out_seeds:
             attempt = sum(bool(a.held_out_seeds) for a in study.state.acceptances.values()) + 1
-            seeds = held_out_seeds(study.started.seed, attempt, study.started.seeds_per_experiment)
-            study.record("system", ev.HeldOutStarted(acceptance=acceptance.id, seeds=seeds))
+            seeds = held_out_seeds(held_out_seed(study.started), attempt, study.started.seeds_per_experiment)
+            scenario = study.card.held_out
+            study.record("system", ev.HeldOutStarted(acceptance=acceptance.id, scenario=scenario, seeds=seeds))
         await study.journal.sync()
         candidate = study.design(acceptance.proposal.design)
         baseline = study.design(study.started.baseline)
         try:
-            measured = await self._measure(acceptance.id, candidate, baseline, acceptance.held_out_seeds)
+            measured = await self._measure(
+                acceptance.id, acceptance.held_out_scenario, candidate, baseline, acceptance.held_out_seeds
+            )
         except Interrupted:
             study.record("system", ev.Notice(level="info", text=f"{acceptance.id}: held-out evaluation interrupted."))
             return False

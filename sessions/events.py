@@ -89,7 +89,18 @@ class Arm(Value):
     per_seed: list[dict[str, JsonValue]]
 
 
+class ForkPoint(Value):
+    """Where a session was copied from: the other ``session``, the ``seq`` of the last event taken over and that
+    event's ``hash`` in the other journal."""
+
+    session: str
+    seq: int
+    hash: str
+
+
 class SessionStarted(Value):
+    """``forked_from``: set where the events up to that point were copied from another session."""
+
     type: Literal["session_started"] = "session_started"
     session: str
     product: str
@@ -107,6 +118,7 @@ class SessionStarted(Value):
     max_experiments: int | None
     max_minutes: float | None
     isolation: str
+    forked_from: ForkPoint | None = None
 
 
 class SessionResumed(Value):
@@ -259,8 +271,11 @@ class AcceptanceReturned(Value):
 
 
 class HeldOutStarted(Value):
+    """``scenario``: where it is measured; another one than the study's where that is a fixed trace."""
+
     type: Literal["held_out_started"] = "held_out_started"
     acceptance: str
+    scenario: str
     seeds: list[int]
 
 

@@ -67,12 +67,13 @@ def by_seed(arm: ev.Arm, name: str) -> dict[int, float]:
 
 
 def show(name: str, value: float) -> str:
-    """``value`` of a figure for people, with its unit: three significant digits, seconds to 0.1 from 10 s on."""
+    """``value`` of a figure for people, with its unit: 24.1 s, 0.87 s, 36.4 ms, 13.7%."""
     kind = FIGURES.get(name, FigureKind(name, name, ""))
     scaled = value * kind.scale
+    if kind.unit == "%":
+        return f"{scaled:.1f}%"
     digits = 1 if abs(scaled) >= 10 else 2
-    unit = kind.unit if kind.unit == "%" else f" {kind.unit}".rstrip()
-    return f"{scaled:.{digits}f}{unit}"
+    return f"{scaled:.{digits}f} {kind.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

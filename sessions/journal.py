@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,6 +104,29 @@ def _parse(path: Path, raw: bytes) -> Iterator[ev.Event]:
             raise JournalError(f"{where}: {field}: {first['msg']}. Nothing was changed.") from error
 
 
+@contextmanager
+def unopened(path: Path) -> Iterator[None]:
+    """Keeps every process from opening the journal at ``path``; raises :class:`JournalError` if one has it open."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalError(f"The journal {path} can't be read ({error.strerror}).") from error
+    try:
+        _lock(fd, path)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise JournalError(
+            f"The session {path.parent.name} is open in another process. Close it there first."
+        ) from error
+
+
 class Journal:
     """An open journal: the only writer of its file."""
 
@@ -118,15 +142,10 @@ class Journal:
                 "Make the workspace writable or choose another with --workspace."
             ) from error
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._fd, path)
             recovered = read(path)
             if recovered.torn_bytes:
                 os.ftruncate(self._fd, recovered.sound_bytes)
-        except BlockingIOError as error:
-            os.close(self._fd)
-            raise JournalError(
-                f"The session {path.parent.name} is open in another process. Close it there first."
-            ) from error
         except BaseException:
             os.close(self._fd)
             raise
@@ -175,6 +194,11 @@ class Journal:
     async def sync(self) -> None:
         """Waits until everything appended is on the disk."""
         await asyncio.to_thread(os.fsync, self._fd)
+
+    def flush(self) -> None:
+        """As ``sync``, but blocking: for the last moment of a process."""
+        if not self._closed:
+            os.fsync(self._fd)
 
     def lines(self, first_seq: int, last_seq: int) -> str:
         """The journal's own lines from ``first_seq`` to ``last_seq``, both included."""

@@ -28,7 +28,8 @@ class ScenarioCard:
     """What a scenario is, for people and agents.
 
     ``digest``: hex SHA-256 of its content. ``baseline``: a shipped policy. ``metric``: the objective as a dotted
-    key of the figures, in ``unit``; lower is better. ``source``: the TOML text.
+    key of the figures, in ``unit``; lower is better. ``held_out``: the scenario on whose fresh seeds designs are
+    accepted. ``source``: the TOML text.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ScenarioCard:
     slots: tuple[str, ...]
     baseline: str
     metric: str
+    held_out: str
     unit: str
     hardware: str
     source: str
@@ -124,7 +126,13 @@ class Playground(Protocol):
         """Names of the policies that ship for ``slot``."""
         ...
 
-    def shipped_source(self, slot: str, name: str) -> str: ...
+    def oracles(self, slot: str) -> list[str]:
+        """Names of the bounds that ship for ``slot``: they know the future, so they are measured and never designs."""
+        ...
+
+    def shipped_source(self, slot: str, name: str) -> str:
+        """The file of a shipped policy or an oracle. Raises :class:`SessionError` when there is none."""
+        ...
 
     def check(self, slot: str, source: str) -> CheckResult:
         """Parses, lints, loads and smoke-runs a design in a sealed process; takes a second at most."""

@@ -20,6 +20,7 @@ from sessions.playground import CheckResult, DesignUnderTest, Job, JobResult, Sc
 if TYPE_CHECKING:
     from sim.api import Router
     from sim.engine import Result
+    from sim.oracle import Oracle
     from sim.scenario import Scenario
     from sim.telemetry import Json, TelemetryRow
 
@@ -50,6 +51,7 @@ class ServingPlayground:
             slots=scenario.slots,
             baseline=scenario.baseline,
             metric=scenario.metric,
+            held_out=scenario.held_out or name,
             unit=_unit(scenario.metric),
             hardware=scenario.cluster.label,
             source=scenario.source,
@@ -60,6 +62,12 @@ class ServingPlayground:
 
         _check_slot(slot)
         return router_names()
+
+    def oracles(self, slot: str) -> list[str]:
+        from sim.policies import oracle_names
+
+        _check_slot(slot)
+        return oracle_names()
 
     def shipped_source(self, slot: str, name: str) -> str:
         from sim.errors import SimError
@@ -131,19 +139,25 @@ class _Clock:
 
 
 @contextmanager
-def _router(job: Job) -> Iterator[Router]:
-    """The job's router: shipped in this process, or sealed in one of its own for as long as the block lasts."""
+def _router(job: Job) -> Iterator[Router | Oracle]:
+    """The job's router: shipped in this process, or sealed in one of its own for as long as the block lasts.
+
+    An oracle is only ever one that ships; a source is sealed before any name is looked at.
+    """
     if job.design.source is not None:
         from sessions.experiments.sealed import SealedRouter
 
         with SealedRouter(job.design.source, job.seed, job.deadline_s) as sealed:
             yield sealed
         return
-    from sim.policies import make_router, router_names
+    from sim.policies import make_oracle, make_router, oracle_names, router_names
 
-    if job.design.name not in router_names():
+    if job.design.name in oracle_names():
+        yield make_oracle(job.design.name)
+    elif job.design.name in router_names():
+        yield make_router(job.design.name, job.seed)
+    else:
         raise UnknownName(SLOT, job.design.name, router_names())
-    yield make_router(job.design.name, job.seed)
 
 
 def _load(name: str, overrides: Mapping[str, str] | None) -> Scenario:

@@ -105,9 +105,6 @@ class Session:
                 return refused
             if known.answer is not None:
                 return "That proposal was decided in the meantime; the edit was not used."
-        if verb == "approve_kind" and known.kind not in self.state.auto:
-            auto = [*self.state.auto, known.kind]
-            self._study.record("engineer", ev.GateChanged(mode=self.state.gate, auto=auto))
         answer = ev.ApprovalAnswered(approval=approval, verb=verb, words=_clean(words).strip(), design=design)
         self._study.record("engineer", answer)
         self._study.gate.poke()
@@ -145,6 +142,10 @@ class Session:
         minutes = self.state.max_minutes
         self._study.record("engineer", ev.BudgetChanged(max_experiments=max_experiments, max_minutes=minutes))
         self._wake.set()
+
+    def save(self) -> None:
+        """Puts everything on the disk, at once and without an event loop; approves nothing."""
+        self._study.journal.flush()
 
     async def close(self) -> None:
         """Saves and lets go; approves nothing. Closing twice is fine."""

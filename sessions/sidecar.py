@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import zlib
 from pathlib import Path
@@ -66,6 +67,18 @@ class Sidecar:
 
     def _path(self, digest: str) -> Path:
         return self._folder / (digest + _SUFFIX)
+
+
+def share(source: Path, target: Path, digest: str) -> None:
+    """Puts the file of that digest into the folder ``target`` as well: linked where the file system can, else copied.
+    One that is missing stays missing, and is told when it is asked for."""
+    name = digest + _SUFFIX
+    if not _DIGEST.fullmatch(digest) or not (source / name).is_file():
+        return
+    try:
+        os.link(source / name, target / name)
+    except OSError:
+        shutil.copy2(source / name, target / name)
 
 
 def _write(path: Path, data: bytes) -> None:

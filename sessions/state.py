@@ -47,6 +47,7 @@ class Acceptance:
         "proposed"
     )
     approval: str = ""
+    held_out_scenario: str = ""
     held_out_seeds: list[int] = field(default_factory=list)
     held_out: ev.HeldOutFinished | None = None
     intent: ev.CommitIntended | None = None
@@ -180,6 +181,7 @@ def _apply_effect(state: StudyState, data: ev.Payload) -> None:
             state.acceptances[name].status = "returned"
         case ev.HeldOutStarted() as started:
             state.acceptances[started.acceptance].status = "held-out"
+            state.acceptances[started.acceptance].held_out_scenario = started.scenario
             state.acceptances[started.acceptance].held_out_seeds = list(started.seeds)
         case ev.HeldOutFinished() as held_out:
             acceptance = state.acceptances[held_out.acceptance]

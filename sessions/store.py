@@ -6,24 +6,25 @@ sessions' folder is outside git's view.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import secrets
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import platformdirs
-
 from sessions import events as ev
 from sessions.designs import DesignRepository
 from sessions.errors import SessionError, UnknownName, WorkspaceError
 from sessions.experiments.pool import Pool
-from sessions.journal import Journal, read
+from sessions.forking import copy_events, cut
+from sessions.journal import Journal, read, unopened
 from sessions.models.base import ModelBackend
 from sessions.playground import Playground, find_playground
 from sessions.session import Session
+from sessions.sidecar import share
 from sessions.state import StudyState, fold
 from sessions.study import Study
 
@@ -44,11 +45,13 @@ class StudyOptions:
     max_experiments: int | None = None
     max_minutes: float | None = None
     interactive: bool = True
+    seeds_per_experiment: int = SEEDS_PER_EXPERIMENT
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """One line of ``glia sessions list``. ``problem``: why the journal can't be read, or empty."""
+    """One line of ``glia sessions list``. ``problem``: why the journal can't be read, or empty. ``forked_from``: the
+    session it was copied from, or empty."""
 
     session: str
     started: str
@@ -57,6 +60,16 @@ class SessionSummary:
     accepted: list[str]
     status: str
     problem: str = ""
+    forked_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A new session; ``told`` says in words up to where it was copied."""
+
+    session: str
+    origin: str
+    told: str
 
 
 def product_version() -> str:
@@ -66,19 +79,13 @@ def product_version() -> str:
         return "source"
 
 
-def default_workspace() -> Path:
-    """``GLIA_WORKSPACE``, or the user's data folder."""
-    named = os.environ.get("GLIA_WORKSPACE")
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("glia")) / "workspace"
-
-
 class Workspace:
     """A workspace folder; it is created on first use. ``make_pool``: who runs the evaluations of a session."""
 
     def __init__(self, root: Path, make_pool: Callable[[], Pool] = Pool) -> None:
         self._make_pool = make_pool
-        self.root = root.expanduser().absolute()
-        self.repository = DesignRepository(self.root)
+        self.repository = DesignRepository(root)
+        self.root = self.repository.root
         self._sessions = self.root / ".glia" / "sessions"
 
     def begin(self, options: StudyOptions, backend: ModelBackend, playground: Playground | None = None) -> Session:
@@ -88,7 +95,7 @@ class Workspace:
         if options.slot not in card.slots:
             raise UnknownName(f"slot under design in {card.name}", options.slot, card.slots)
         self.repository.ensure()
-        session = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        session = _new_id()
         folder = self._sessions / session
         try:
             folder.mkdir(parents=True)
@@ -112,7 +119,7 @@ class Workspace:
                 backend=backend.name,
                 gate=options.gate,
                 seed=options.seed,
-                seeds_per_experiment=SEEDS_PER_EXPERIMENT,
+                seeds_per_experiment=options.seeds_per_experiment,
                 max_experiments=options.max_experiments,
                 max_minutes=options.max_minutes,
                 isolation=ISOLATION,
@@ -185,6 +192,42 @@ class Workspace:
         """The state of a session, read without opening it for writing."""
         return fold(read(self._sessions / self.find(name) / "journal.jsonl").events)
 
+    def folder(self, name: str) -> Path:
+        """Where a session lies: ``journal.jsonl`` and ``telemetry/``."""
+        return self._sessions / self.find(name)
+
+    def fork(self, name: str, at: str = "") -> Forked:
+        """Begins another session with the record of this one up to ``at`` (see :func:`sessions.forking.cut`).
+
+        It appears completely or not at all; recorded files are shared, since they never change. The original is
+        only read, and may be open.
+        """
+        origin = self.folder(name)
+        events = read(origin / "journal.jsonl").events
+        place = cut(events, at)
+        session = _new_id()
+        with _explained(self.root), tempfile.TemporaryDirectory(prefix="fork-", dir=self.root / ".glia") as aside:
+            new = Path(aside) / session
+            (new / "telemetry").mkdir(parents=True)
+            for digest in copy_events(events, place, session, new / "journal.jsonl"):
+                share(origin / "telemetry", new / "telemetry", digest)
+            new.rename(self._sessions / session)
+        return Forked(session, origin.name, place.told)
+
+    def delete(self, name: str) -> str:
+        """Deletes a session with everything recorded beside it, also an unreadable one; returns its id.
+
+        Raises :class:`SessionError` while it is open. What was accepted stays in git.
+        """
+        folder = self.folder(name)
+        with (
+            _explained(self.root),
+            unopened(folder / "journal.jsonl"),
+            tempfile.TemporaryDirectory(prefix="deleted-", dir=self.root / ".glia") as aside,
+        ):
+            folder.rename(Path(aside) / folder.name)
+        return folder.name
+
     def _summary(self, name: str) -> SessionSummary:
         try:
             state = self.state(name)
@@ -194,7 +237,13 @@ class Workspace:
             return SessionSummary(name, "", "", 0, [], "empty")
         accepted = [d.name for d in state.designs.values() if d.commit]
         return SessionSummary(
-            name, state.events[0].time, state.started.scenario, state.experiments_run, accepted, _status(state)
+            name,
+            state.events[0].time,
+            state.started.scenario,
+            state.experiments_run,
+            accepted,
+            status_of(state),
+            forked_from=state.started.forked_from.session if state.started.forked_from else "",
         )
 
 
@@ -203,7 +252,23 @@ def _reference(scenario: str, playground: Playground) -> str:
     return scenario if scenario in playground.scenario_names() else str(Path(scenario).absolute())
 
 
-def _status(state: StudyState) -> str:
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    """Errors of the file system, in words."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkspaceError(
+            f"The workspace {root} can't be written ({error.strerror}); nothing was changed. Make it writable first."
+        ) from error
+
+
+def status_of(state: StudyState) -> str:
+    """How a study stands, in words: why it stopped, or what it waits for."""
     if state.stopped is not None:
         return state.stopped.reason
     return "waits for an answer" if state.pending else "open"

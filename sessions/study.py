@@ -68,9 +68,7 @@ class Study:
         self.sidecar = Sidecar(folder / "telemetry")
         self.pool = pool
         self.interactive = interactive
-        self.laboratory = Laboratory(
-            pool, self.sidecar, playground.name, self.started.scenario, self.started.slot, self.started.metric
-        )
+        self.laboratory = Laboratory(pool, self.sidecar, playground.name, self.started.slot, self.started.metric)
         self.gate = Gate(self.state, self.record, attended=interactive)
         self._subscribers: list[asyncio.Queue[Item]] = []
         self._task: asyncio.Future[Any] | None = None
@@ -99,13 +97,19 @@ class Study:
             self._subscribers.remove(queue)
 
     def design(self, name: str) -> DesignUnderTest:
-        """A design of this study or a shipped policy. Raises :class:`UnknownName` with the nearest."""
+        """A design of this study or a shipped policy. Raises :class:`UnknownName` with the nearest, and
+        :class:`SessionError` for an oracle: every arm of every experiment and acceptance comes through here."""
         slot = self.started.slot
         if name in self.state.designs:
             return DesignUnderTest(name, self.state.designs[name].source, slot, self.playground.name)
         shipped = self.playground.shipped(slot)
         if name in shipped:
             return DesignUnderTest(name, None, slot, self.playground.name)
+        if name in self.playground.oracles(slot):
+            raise SessionError(
+                f"{name} is an oracle: it knows output lengths, so it can be neither tried nor accepted as a design; "
+                f"see how far it gets with: glia simulate {self.card.name} --router {name}"
+            )
         raise UnknownName(slot, name, [*self.state.designs, *shipped])
 
     def source_of(self, name: str) -> str:

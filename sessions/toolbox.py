@@ -103,9 +103,10 @@ class Toolbox:
             if study.state.designs[wanted.name].source == wanted.source:
                 return {"design": wanted.name, "outcome": "ok"}
             raise t.BadToolCall(f"A design {wanted.name} exists already and is another one: choose a new name.")
-        if wanted.name in study.playground.shipped(study.started.slot):
+        slot = study.started.slot
+        if wanted.name in (*study.playground.shipped(slot), *study.playground.oracles(slot)):
             raise t.BadToolCall(f"{wanted.name} is a shipped policy: choose another name.")
-        checked = await asyncio.to_thread(study.playground.check, study.started.slot, wanted.source)
+        checked = await asyncio.to_thread(study.playground.check, slot, wanted.source)
         if checked.outcome != "ok":
             raise t.BadToolCall(f"{checked.outcome}: {checked.message}")
         record_design(study, "researcher", wanted.name, wanted.source, wanted.card, wanted.parent, wanted.settings)

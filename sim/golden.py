@@ -11,23 +11,26 @@ import hashlib
 import numpy as np
 
 from sim.engine import Policies, simulate
-from sim.policies import make_router, router_names
+from sim.policies import make_router
 from sim.scenario import load_scenario, scenario_names
 from sim.workload import build_workload
 
+ROUTERS = ("hra", "least-outstanding", "llq", "random", "round-robin")
+"""Probes of the simulator, not the catalogue: every result names its router's digest beside the simulator's
+version, so a router that is added must not make the results of all others incomparable."""
 SEEDS = (1, 2)
 VARIANTS: tuple[dict[str, str], ...] = ({}, {"cluster.kv_blocks": "80"}, {"cluster.chunk_tokens": "96"})
 """The smoke scenario as it is, with so little memory that nearly everything restarts, and with many small chunks."""
 
 
 def behaviour_digest() -> str:
-    """``sim-1-`` and 12 hex digits over the workloads of all scenarios and the golden runs of all routers."""
+    """``sim-1-`` and 12 hex digits over the workloads of all scenarios and the golden runs of the probing routers."""
     digest = hashlib.sha256()
     for name in scenario_names():
         digest.update(build_workload(load_scenario(name), SEEDS[0]).sha256.encode())
     for overrides in VARIANTS:
         scenario = load_scenario("smoke", overrides)
-        for router in router_names():
+        for router in ROUTERS:
             for seed in SEEDS:
                 result = simulate(scenario, Policies(make_router(router, seed), {"router": router}), seed)
                 digest.update(result.decisions_sha256.encode())

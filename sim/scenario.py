@@ -88,8 +88,9 @@ class Scenario:
     """One scenario, checked.
 
     ``baseline``: the shipped router others are compared with. ``metric``: dotted key of the summary that is to be
-    minimised. ``source``: the TOML text, overrides applied. ``digest``: SHA-256 (hex) of everything that can change
-    a result, so not of ``title`` and ``why``.
+    minimised. ``held_out``: the shipped scenario on which designs are accepted, empty for this one itself.
+    ``source``: the TOML text, overrides applied. ``digest``: SHA-256 (hex) of everything that can change a result, so
+    not of ``title``, ``why`` and ``held_out``.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Scenario:
     slots: tuple[str, ...]
     baseline: str
     metric: str
+    held_out: str
     telemetry_interval_s: float
     cluster: ClusterSpec
     cost: CostSpec

@@ -21,7 +21,7 @@ from sim.hardware import find_gpu
 from sim.metrics import LATENCIES, METRIC_UNITS
 from sim.names import hint
 from sim.policies import router_names
-from sim.scenario import ClusterSpec, CostSpec, LogNormalWorkload, Scenario, SloSpec, TraceWorkload
+from sim.scenario import ClusterSpec, CostSpec, LogNormalWorkload, Scenario, SloSpec, TraceWorkload, scenario_names
 from sim.workload import load_trace
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
@@ -42,6 +42,7 @@ class _Head(_Table):
     slots: Annotated[list[Literal["router"]], Field(min_length=1, max_length=1)]
     baseline: Text
     metric: Text
+    held_out: Text | None = None
     telemetry_interval_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 1.0
 
 
@@ -120,7 +121,7 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
 
 def _scenario(checked: _File, source: str) -> Scenario:
     head, work = checked.scenario, checked.workload
-    content = checked.model_dump(mode="json", exclude={"scenario": {"title", "why"}})
+    content = checked.model_dump(mode="json", exclude={"scenario": {"title", "why", "held_out"}})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     fields = work.model_dump(exclude={"kind"})
     return Scenario(
@@ -130,6 +131,7 @@ def _scenario(checked: _File, source: str) -> Scenario:
         slots=tuple(head.slots),
         baseline=head.baseline,
         metric=head.metric,
+        held_out=head.held_out or "",
         telemetry_interval_s=head.telemetry_interval_s,
         cluster=ClusterSpec(**checked.cluster.model_dump()),
         cost=CostSpec(**checked.cost.model_dump()),
@@ -146,6 +148,11 @@ def _check_names(checked: _File, where: str) -> None:
     if head.baseline not in router_names():
         raise ScenarioError(
             f"{where}: scenario.baseline: there is no router {head.baseline!r}; {hint(head.baseline, router_names())}"
+        )
+    ships = scenario_names()
+    if head.held_out is not None and head.held_out not in ships:
+        raise ScenarioError(
+            f"{where}: scenario.held_out: there is no scenario {head.held_out!r}; {hint(head.held_out, ships)}"
         )
     goals = [key for key in METRIC_UNITS if key.partition(".")[0] in LATENCIES]
     if head.metric not in goals:

@@ -7,7 +7,7 @@ import sys
 
 from glia_tui.commands.output import print_json, print_table
 from sessions.errors import UnknownName
-from sessions.playground import find_playground
+from sessions.playground import Playground, find_playground
 
 SLOTS = ("router",)
 
@@ -45,28 +45,32 @@ def show_scenario(name: str, *, as_json: bool) -> None:
 
 def list_policies(*, as_json: bool) -> None:
     playground = find_playground()
-    rows = [
-        (slot, name, _summary(playground.shipped_source(slot, name)))
-        for slot in SLOTS
-        for name in playground.shipped(slot)
-    ]
+    rows = [(slot, name, _summary(playground.shipped_source(slot, name))) for slot, name in _policies(playground)]
     if as_json:
-        print_json([{"slot": slot, "name": name, "summary": summary} for slot, name, summary in rows])
+        oracles = {slot: playground.oracles(slot) for slot in SLOTS}
+        print_json([{"slot": s, "name": n, "oracle": n in oracles[s], "summary": text} for s, n, text in rows])
     else:
         print_table(("slot", "policy", "rule"), rows)
 
 
 def show_policy(name: str, *, as_json: bool) -> None:
     playground = find_playground()
-    for slot in SLOTS:
-        if name in playground.shipped(slot):
+    for slot, known in _policies(playground):
+        if name == known:
             source = playground.shipped_source(slot, name)
             if as_json:
-                print_json({"slot": slot, "name": name, "summary": _summary(source), "source": source})
+                oracle = name in playground.oracles(slot)
+                summary = _summary(source)
+                print_json({"slot": slot, "name": name, "oracle": oracle, "summary": summary, "source": source})
             else:
                 sys.stdout.write(source.rstrip() + "\n")
             return
-    raise UnknownName("policy", name, [known for slot in SLOTS for known in playground.shipped(slot)])
+    raise UnknownName("policy", name, [known for _, known in _policies(playground)])
+
+
+def _policies(playground: Playground) -> list[tuple[str, str]]:
+    """Slot and name of all that ships, the oracles last."""
+    return [(slot, name) for slot in SLOTS for name in (*playground.shipped(slot), *playground.oracles(slot))]
 
 
 def _summary(source: str) -> str:

@@ -20,6 +20,7 @@ class Exit(enum.IntEnum):
     BUDGET = 4
     BACKEND = 5
     ISOLATION = 6
+    DEFECT = 70
     INTERRUPTED = 130
 
 

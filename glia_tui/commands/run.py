@@ -49,7 +49,7 @@ def drive(session: Session, *, as_json: bool) -> Exit:
     state = session.state
     reason = reason or (state.stopped.reason if state.stopped else "interrupted")
     if as_json:
-        print_json(result(session, reason))
+        print_json(result(state, reason))
     else:
         _print_result(state, reason)
     codes = {
@@ -104,9 +104,8 @@ def _told(event: ev.Event) -> str:
             return ""
 
 
-def result(session: Session, reason: str) -> dict[str, JsonValue]:
+def result(state: StudyState, reason: str) -> dict[str, JsonValue]:
     """What ``glia run --json`` prints."""
-    state = session.state
     assert state.started is not None
     best = state.best
     return {

@@ -14,7 +14,6 @@ from sessions.experiments.pool import Pool
 from sessions.figures import FIGURES, figure, show
 from sessions.playground import DesignUnderTest, Job, JobResult, Playground, find_playground
 
-DEADLINE_S = 600.0
 _SHOWN = (
     "e2e_s.mean",
     "e2e_s.p50",
@@ -29,14 +28,16 @@ _SHOWN = (
 )
 
 
-def simulate(scenario: str, router: str | None, seed: int, seeds: int, overrides: list[str], *, as_json: bool) -> None:
+def simulate(
+    scenario: str, router: str | None, seed: int, seeds: int, overrides: list[str], deadline_s: float, *, as_json: bool
+) -> None:
     """Runs the seeds over the cores and prints every run and the pooled figures."""
     playground = find_playground()
     settings = tuple(_override(text) for text in overrides)
     card = playground.scenario(scenario, dict(settings))
     design = _design(playground, router or card.baseline)
     wanted = list(range(seed, seed + seeds))
-    jobs = [Job(scenario, "router", design, s, False, DEADLINE_S, settings) for s in wanted]
+    jobs = [Job(scenario, "router", design, s, False, deadline_s, settings) for s in wanted]
     results = asyncio.run(_run(jobs))
     for job, result in zip(jobs, results, strict=True):
         if result.outcome != "ok":
@@ -66,7 +67,7 @@ def _override(text: str) -> tuple[str, str]:
 
 def _design(playground: Playground, name: str) -> DesignUnderTest:
     """A shipped router, or a design file, which then runs in a process of its own."""
-    if name in playground.shipped("router"):
+    if name in (*playground.shipped("router"), *playground.oracles("router")):
         return DesignUnderTest(name)
     path = Path(name)
     if path.suffix == ".py" or "/" in name or path.exists():

@@ -16,8 +16,8 @@ _RETRY_S = 0.02
 
 
 @contextmanager
-def writer_lock(folder: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
-    """Holds the lock of ``folder`` (the kernel lets go of it when the process ends).
+def writer_lock(folder: Path, root: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
+    """Holds the lock in ``folder`` of the workspace ``root``; the kernel lets go of it when the process ends.
 
     Raises :class:`WorkspaceError` when another process holds it for longer than ``wait_s`` seconds.
     """
@@ -30,7 +30,7 @@ def writer_lock(folder: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= give_up:
-                    words = f"Another process is writing to the workspace {folder.parent}; try again when it is done."
+                    words = f"Another process is writing to the workspace {root}; try again when it is done."
                     raise WorkspaceError(words) from error
                 time.sleep(_RETRY_S)
         yield

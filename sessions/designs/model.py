@@ -20,6 +20,9 @@ OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 TAG = re.compile(r"accepted/[a-z][a-z0-9-]{0,40}/[0-9]{4,9}")
 TRAILER_KEY = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
 BRANCH = "main"
+"""The branch of a workspace that is a repository of its own."""
+GUEST_BRANCH = "glia/designs"
+"""The product's branch inside an engineer's repository; it shares no history with theirs."""
 
 _LINE_BREAKS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -108,7 +111,11 @@ class Prepared:
 
     def __post_init__(self) -> None:
         ids = (self.commit, self.parent, self.tag_object)
-        if self.branch != BRANCH or not TAG.fullmatch(self.tag) or not all(map(OBJECT_ID.fullmatch, ids)):
+        if (
+            self.branch not in (BRANCH, GUEST_BRANCH)
+            or not TAG.fullmatch(self.tag)
+            or not all(map(OBJECT_ID.fullmatch, ids))
+        ):
             raise WorkspaceError("The intended commit is not one this product makes; accept the design again.")
 
 

@@ -1,8 +1,9 @@
 """Runs git, and nothing but git, for the design repository.
 
 GitPython starts the processes; every command gets a cleaned environment, so that neither a ``GIT_DIR`` of the caller
-(a hook, a rebase) nor its hooks, templates, signing or prompts reach it. Only plumbing commands are used: they
-run no hooks, take no porcelain configuration and never lock the user's index.
+(a hook, a rebase) nor its hooks, templates or prompts reach it. Only plumbing commands are used: they run no hooks,
+take no porcelain configuration and never lock the user's index. They start in a session of their own, so nothing
+that they start (a signing program, say) has a terminal to ask on.
 Invariant: arguments are literals of this package or values that matched a pattern of :mod:`sessions.designs.model`;
 everything that a model or a person wrote goes in over stdin.
 """
@@ -25,8 +26,6 @@ _CONFIG = (
     ("core.fsync", "committed,reference"),
     ("core.autocrlf", "false"),
     ("core.quotePath", "false"),
-    ("commit.gpgSign", "false"),
-    ("tag.gpgSign", "false"),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     ("i18n.commitEncoding", "UTF-8"),
@@ -51,10 +50,14 @@ def run_git(
     work_tree: Path | None = None,
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    limit_s: float | None = None,
 ) -> bytes:
     """The stdout of one git command. Raises :class:`GitFailed`, or :class:`WorkspaceError` where there is no git.
 
-    ``git_dir`` is given explicitly, so git searches for no repository and asks no one who owns it.
+    ``git_dir`` is given explicitly, so git searches for no repository and asks no one who owns it. Without it git
+    searches from ``folder`` and refuses a repository of somebody whom the user doesn't trust. After ``limit_s``
+    seconds of wall time the command and what it started are killed.
     """
     try:
         from git import Git
@@ -64,6 +67,7 @@ def run_git(
 
     variables = {name: os.environ[name] for name in _KEPT if name in os.environ}
     variables |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat"}
+    variables |= {"GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1"}
     if git_dir is not None:
         variables["GIT_DIR"] = str(git_dir)
     if work_tree is not None:
@@ -75,13 +79,14 @@ def run_git(
         input_file.write(stdin)
         input_file.seek(0)
         try:
-            status, out, err = Git(str(work_tree) if work_tree else None).execute(
+            status, out, err = Git(str(folder or work_tree) if folder or work_tree else None).execute(
                 [*clean, "git", *settings, *arguments],
                 istream=input_file,
                 with_extended_output=True,
                 with_exceptions=False,
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
+                kill_after_timeout=limit_s,
                 start_new_session=True,  # Ctrl-C stops the study, not a half-done transaction
             )
         except (GitCommandError, OSError) as error:
@@ -100,13 +105,20 @@ def _operating_system_name() -> str:
         return "engineer"
 
 
-def user_identity() -> tuple[str, str]:
+def setting(key: str, git_dir: Path | None, kind: str = "") -> str:
+    """The value of ``key`` in the configuration that holds in ``git_dir``, or an empty string.
+
+    ``kind``: ``bool`` makes git say ``true`` or ``false``.
+    """
+    kinds = (f"--type={kind}",) if kind else ()
+    try:
+        value = run_git(("config", *kinds, "--get", key), git_dir=git_dir)
+    except (GitFailed, WorkspaceError):
+        return ""
+    return one_line(value.decode("utf-8", "replace"))
+
+
+def user_identity(git_dir: Path | None = None) -> tuple[str, str]:
     """Name and e-mail of the user: from git's configuration, else the user of the operating system at localhost."""
-    found = []
-    for key in ("user.name", "user.email"):
-        try:
-            found.append(one_line(run_git(("config", "--get", key), git_dir=None).decode("utf-8", "replace")))
-        except (GitFailed, WorkspaceError):
-            found.append("")
     name = _operating_system_name()
-    return found[0] or name, found[1] or f"{name}@localhost"
+    return setting("user.name", git_dir) or name, setting("user.email", git_dir) or f"{name}@localhost"

@@ -7,11 +7,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from sessions.designs.model import BRANCH, DesignCommit
+from sessions.designs.model import DesignCommit
 from sessions.designs.plumbing import GitFailed, run_git
 from sessions.errors import UnknownName
 
-_HEAD = f"refs/heads/{BRANCH}"
 _FILES = ("policy.py", "card.md", "evidence.json", "journal.jsonl")
 _FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ce", "%cI", "%s", "%b", "%(trailers:only,unfold)")
 _FIELD, _RECORD = "\x1f", "\x1e"
@@ -20,23 +19,23 @@ _COMMIT = re.compile(r"[0-9a-f]{4,64}")
 _MAX_FILE = 64 * 1024 * 1024
 
 
-def read_log(git_dir: Path) -> list[DesignCommit]:
-    """Commits of the branch that put a ``policy.py`` in place, newest first."""
+def read_log(git_dir: Path, head: str) -> list[DesignCommit]:
+    """Commits of the branch ``head`` (a full ref) that put a ``policy.py`` in place, newest first."""
     layout = "%x1e" + "%x1f".join(_FIELDS) + "%x1f"
-    arguments = ("log", "--first-parent", "-m", "--name-only", "--diff-filter=AM", f"--format={layout}", _HEAD)
+    arguments = ("log", "--first-parent", "-m", "--name-only", "--diff-filter=AM", f"--format={layout}", head)
     text = run_git((*arguments, "--", "designs"), git_dir=git_dir).decode("utf-8", "replace")
     tags = _tags(git_dir)
     commits = [_parse(record, tags) for record in text.split(_RECORD)[1:]]
     return [commit for commit in commits if commit is not None]
 
 
-def read_show(git_dir: Path, rev: str) -> DesignCommit:
+def read_show(git_dir: Path, head: str, rev: str) -> DesignCommit:
     """The design that ``rev`` names, with its files; see :meth:`DesignRepository.show`."""
-    log = read_log(git_dir)
+    log = read_log(git_dir, head)
     for commit in log:
         shortened = _COMMIT.fullmatch(rev) is not None and commit.commit.startswith(rev)
-        if shortened or rev in (commit.tag, commit.design, f"{commit.slot}/{commit.design}"):
-            return replace(commit, files=_files(git_dir, commit))
+        if shortened or (rev and rev in (commit.tag, commit.design, f"{commit.slot}/{commit.design}")):
+            return with_files(git_dir, commit)
     known = {name for commit in log for name in (commit.design, commit.tag, commit.commit[:10]) if name}
     raise UnknownName("accepted design", rev, known)
 
@@ -72,7 +71,8 @@ def _tags(git_dir: Path) -> dict[str, str]:
     return {commit: tag for commit, _, tag in (line.partition(" ") for line in text.splitlines()) if commit}
 
 
-def _files(git_dir: Path, commit: DesignCommit) -> dict[str, str]:
+def with_files(git_dir: Path, commit: DesignCommit) -> DesignCommit:
+    """``commit`` with the content of its files, as far as they are there and of a sane size."""
     files: dict[str, str] = {}
     for name in _FILES:
         path = f"{commit.commit}:designs/{commit.slot}/{commit.design}/{name}"
@@ -82,4 +82,4 @@ def _files(git_dir: Path, commit: DesignCommit) -> dict[str, str]:
                 files[name] = run_git(("cat-file", "blob", path), git_dir=git_dir).decode("utf-8", "replace")
         except GitFailed:
             continue
-    return files
+    return replace(commit, files=files)

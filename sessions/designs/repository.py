@@ -1,262 +1,185 @@
-"""The workspace: a git repository of the product's own, with one commit and one tag per accepted design.
+"""The design repository: one commit and one tag per accepted design, in a workspace of its own or as a guest.
 
 Writing is in two steps so that a crash never commits twice: ``prepare`` makes objects that nothing points at, the
 caller journals their ids, and ``publish`` moves branch and tag in one compare-and-swap transaction that may be
 repeated. Invariants: one writer at a time (a lock file); no ref moves but forward from the head that was prepared
-on; nothing that a person changed in the working tree is overwritten; no hook, prompt or signature is involved.
+on; nothing that a person changed in a working tree is overwritten; no hook and no prompt is involved.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from sessions.designs import guest, own
 from sessions.designs.lock import writer_lock
-from sessions.designs.model import BRANCH, OBJECT_ID, AcceptedDesign, DesignCommit, Prepared, one_line
-from sessions.designs.plumbing import GitFailed, run_git, user_identity
-from sessions.designs.reading import read_log, read_show
+from sessions.designs.model import OBJECT_ID, AcceptedDesign, DesignCommit, Prepared
+from sessions.designs.objects import ObjectStore, identities
+from sessions.designs.place import PRIVATE, find_place
+from sessions.designs.plumbing import GitFailed, user_identity
+from sessions.designs.reading import read_log, read_show, with_files
 from sessions.errors import WorkspaceConflict, WorkspaceError
-
-_HEAD = f"refs/heads/{BRANCH}"
-_MARKER = ".glia-workspace"
-_PRIVATE = ".glia"
-_OURS = frozenset((_PRIVATE, "glia.toml"))
-_FIRST_FILES = {
-    _MARKER: "# This repository is written by Glia: one commit per accepted design.\nformat = 1\n",
-    ".gitignore": f"/{_PRIVATE}/\n__pycache__/\n",
-    "README.md": (
-        "# Accepted designs\n\n"
-        "Each commit on `main` is one design that an engineer accepted. It lies in `designs/<slot>/<name>/`:\n"
-        "`policy.py` is the design, `card.md` says what it does, `evidence.json` holds the measurements, and\n"
-        "`journal.jsonl` the part of the study that led to it. `glia designs log` lists them.\n"
-    ),
-}
 
 
 class DesignRepository:
-    """The workspace at ``root``. Nothing is touched before :meth:`ensure`."""
+    """The workspace at or around ``folder``. Nothing is written before :meth:`ensure`.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root.expanduser().absolute()
-        self._git_dir = self._root / ".git"
+    Raises :class:`WorkspaceError` for a folder that can never be one (see :func:`sessions.designs.place.find_place`).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._place = find_place(folder)
+        self._objects = ObjectStore(self._place)
 
     @property
     def root(self) -> Path:
-        return self._root
+        """The folder that holds ``.glia/``: the workspace, or the top of the engineer's working tree."""
+        return self._place.root
+
+    @property
+    def is_guest(self) -> bool:
+        """Is the workspace in a repository that is an engineer's?"""
+        return self._place.guest
+
+    @property
+    def branch(self) -> str:
+        """The short name of the branch that holds the designs."""
+        return self._place.branch
+
+    def identity(self) -> tuple[str, str]:
+        """Name and e-mail of the engineer, as the repository they work in has them."""
+        return user_identity(self._place.git_dir if self._place.guest else None)
 
     def ensure(self) -> None:
-        """Creates the repository on first use; on later ones checks that it is the product's own.
+        """Creates the repository or the branch on first use; on later ones checks that it is the product's own.
 
-        Raises :class:`WorkspaceError` for a folder that can't be written, is in other use, or is another repository.
+        Raises :class:`WorkspaceError` for a folder that can't be written or is in other use, and for a branch that
+        is someone else's or checked out.
         """
-        root = self._root
-        try:
-            self._check_place()
-            (root / _PRIVATE).mkdir(parents=True, exist_ok=True)
-            with writer_lock(root / _PRIVATE):
-                if not self._git_dir.exists():
-                    self._create()
-                self._check_ours()
-                self._synchronise()
-        except OSError as error:
-            raise WorkspaceError(
-                f"The workspace {root} can't be written ({error.strerror}); choose another one with --workspace."
-            ) from error
+        place, objects = self._place, self._objects
+        with self._sentences():
+            if not place.guest:
+                own.check_folder(place.root)
+            (place.root / PRIVATE).mkdir(parents=True, exist_ok=True)
+            place.scratch.mkdir(exist_ok=True)
+            with self._lock():
+                if place.guest:
+                    guest.hide_private_folder(place)
+                    guest.check_branch(place, objects)
+                    guest.make(place, objects)
+                    return
+                if not place.git_dir.exists():
+                    own.make(place)
+                own.check(place, objects)
+                own.synchronise(place, objects)
 
     def prepare(self, accepted: AcceptedDesign) -> Prepared:
-        """Writes blobs, tree, commit and tag as objects on top of the present head; no ref moves."""
-        parent = self._head()
-        blobs = {path: self._blob(content) for path, content in accepted.files().items()}
-        commit = self._commit(self._tree(parent, blobs), parent, accepted)
-        tag = f"accepted/{accepted.slot}/{self._next_number(accepted.slot):04d}"
-        return Prepared(commit, parent, BRANCH, tag, self._tag(tag, commit, accepted))
+        """Writes blobs, tree, commit and tag as objects on top of the present head; no ref moves.
+
+        Raises :class:`WorkspaceError` when they can't be written, or not signed where the user signs commits.
+        """
+        objects = self._objects
+        with self._sentences():
+            parent = self._head()
+            people = identities(
+                accepted.author_name, accepted.author_email, accepted.approver_name, accepted.approver_email
+            )
+            commit = objects.commit(objects.tree(parent, accepted.files()), (parent,), accepted.message(), people)
+            tag = f"accepted/{accepted.slot}/{objects.next_number(accepted.slot):04d}"
+            return Prepared(commit, parent, self.branch, tag, objects.annotated_tag(tag, commit, accepted))
 
     def publish(self, prepared: Prepared) -> None:
         """Moves branch and tag to what was prepared, both or neither; done already is fine.
 
-        Raises :class:`WorkspaceConflict` when the head has moved since: prepare again.
+        Raises :class:`WorkspaceConflict` when the head has moved since (prepare again), and
+        :class:`WorkspaceError` when the branch is checked out somewhere: nothing has moved then.
         """
-        with writer_lock(self._root / _PRIVATE):
-            if self._ref(f"refs/tags/{prepared.tag}") != prepared.tag_object or not self._contains(prepared.commit):
+        place, objects = self._place, self._objects
+        if prepared.branch != place.branch:
+            words = f"The design was prepared for {prepared.branch}, and {place.root} keeps its designs on "
+            raise WorkspaceError(words + f"{place.branch}; resume the session in its own workspace.")
+        with self._sentences(), self._lock():
+            if not self._is_published(prepared):
+                if place.guest:
+                    guest.check_not_checked_out(place, objects)
                 self._move_refs(prepared)
-            self._synchronise()
+            if not place.guest:
+                own.synchronise(place, objects)
 
     def log(self) -> list[DesignCommit]:
         """The accepted designs, newest first, without their files."""
-        self._require()
-        return read_log(self._git_dir)
+        with self._sentences():
+            self._require()
+            return read_log(self._place.git_dir, self._place.head)
 
     def show(self, rev: str) -> DesignCommit:
         """One accepted design with its files; ``rev`` is a commit (also shortened), a tag or a design's name.
 
         Raises :class:`sessions.errors.UnknownName` with the nearest one.
         """
-        self._require()
-        return read_show(self._git_dir, rev)
+        with self._sentences():
+            self._require()
+            return read_show(self._place.git_dir, self._place.head, rev)
+
+    def versions(self, design: DesignCommit) -> list[DesignCommit]:
+        """Every accepted version of the design of that slot and name, newest first, with files."""
+        same = [c for c in self.log() if (c.slot, c.design) == (design.slot, design.design)]
+        with self._sentences():
+            return [with_files(self._place.git_dir, commit) for commit in same]
 
     def _require(self) -> None:
-        if not self._git_dir.is_dir():
-            raise WorkspaceError(f"There is no workspace at {self._root}; `glia` or `glia run` makes one.")
-        self._check_ours()
+        place = self._place
+        there = self._objects.ref(place.head) if place.guest else place.git_dir.is_dir()
+        if not there:
+            what = f"no branch {place.branch} in the repository" if place.guest else "no workspace at"
+            raise WorkspaceError(f"There is {what} {place.root}; `glia` or `glia run` makes one.")
+        if not place.guest:
+            own.check(place, self._objects)
+        elif not self._objects.has_file(place.head, place.marker):
+            guest.check_branch(place, self._objects)
 
-    def _check_place(self) -> None:
-        """A workspace is a folder of its own: new, empty, or made by this product."""
-        root = self._root
-        if not root.exists():
-            return
-        if not root.is_dir():
-            raise WorkspaceError(f"{root} is not a folder; choose another workspace.")
-        if (root / "HEAD").is_file() and (root / "objects").is_dir():
-            raise WorkspaceError(f"{root} is a bare git repository; choose another folder as the workspace.")
-        foreign = sorted({entry.name for entry in root.iterdir()} - _OURS)
-        if foreign and not self._git_dir.exists():
-            raise WorkspaceError(
-                f"{root} holds other files ({foreign[0]}); choose a new or an empty folder as the workspace."
-            )
-
-    def _check_ours(self) -> None:
-        try:
-            self._git("cat-file", "-e", f"{_HEAD}:{_MARKER}")
-        except GitFailed as error:
-            raise WorkspaceError(
-                f"{self._root} is a git repository that Glia did not make; choose a folder of its own as the workspace."
-            ) from error
-
-    def _create(self) -> None:
-        """Makes the repository aside and moves it into place, so that it is there completely or not at all."""
-        aside = Path(tempfile.mkdtemp(prefix="new-", dir=self._root / _PRIVATE))
-        real, self._git_dir = self._git_dir, aside / ".git"
-        try:
-            run_git(("init", "-q", "-b", BRANCH, "--template=", str(aside)), git_dir=None)
-            blobs = {path: self._blob(text.encode()) for path, text in _FIRST_FILES.items()}
-            name, email = user_identity()
-            commit = self._text(
-                *("commit-tree", self._tree(None, blobs)),
-                stdin=b"Start the workspace\n",
-                environment=_identities(name, email, name, email),
-            )
-            self._git("update-ref", _HEAD, commit)
-            os.rename(self._git_dir, real)
-        except GitFailed as error:
-            raise WorkspaceError(f"The workspace {self._root} could not be made: {error}.") from error
-        finally:
-            self._git_dir = real
-            shutil.rmtree(aside, ignore_errors=True)
-
-    def _synchronise(self) -> None:
-        """Brings index and working tree to the head, from the commit they are at.
-
-        Files that a person changed are kept as they are, and so is everything when another git holds the index or
-        another branch is checked out: the commits are what counts, and the next call tries again.
-        """
-        with contextlib.suppress(GitFailed):
-            if self._text("symbolic-ref", "-q", "HEAD") != _HEAD:
-                return
-            head = self._text("rev-parse", f"{_HEAD}^{{tree}}")
-            if not (self._git_dir / "index").exists():
-                self._git("read-tree", "-m", "-u", head, work_tree=self._root)
-                return
-            index = self._text("write-tree")
-            trees = self._text("log", "--first-parent", "--format=%T", "-n", "64", _HEAD).split()
-            if index == head or index not in trees:
-                return
-            try:
-                self._git("read-tree", "-m", "-u", index, head, work_tree=self._root)
-            except GitFailed:
-                self._git("read-tree", head)
-                self._git("checkout-index", "-a", "-q", work_tree=self._root)  # what is missing, nothing else
+    def _is_published(self, prepared: Prepared) -> bool:
+        tagged = self._objects.ref(f"refs/tags/{prepared.tag}") == prepared.tag_object
+        return tagged and self._objects.contains(self._place.head, prepared.commit)
 
     def _move_refs(self, prepared: Prepared) -> None:
         commands = (
             "start",
-            f"update {_HEAD} {prepared.commit} {prepared.parent}",
+            f"update {self._place.head} {prepared.commit} {prepared.parent}",
             f"create refs/tags/{prepared.tag} {prepared.tag_object}",
             "prepare",
             "commit",
         )
         try:
-            self._git("update-ref", "--stdin", stdin="".join(f"{line}\n" for line in commands).encode())
+            self._objects.git("update-ref", "--stdin", stdin="".join(f"{line}\n" for line in commands).encode())
         except GitFailed as error:
-            taken = self._ref(f"refs/tags/{prepared.tag}")
+            taken = self._objects.ref(f"refs/tags/{prepared.tag}")
             if self._head() != prepared.parent or taken not in ("", prepared.tag_object):
                 words = "Another design was accepted in the meantime; the commit has to be made again on top of it."
                 raise WorkspaceConflict(words) from error
             raise WorkspaceError(f"The design could not be committed: {error}.") from error
 
-    def _contains(self, commit: str) -> bool:
-        try:
-            self._git("merge-base", "--is-ancestor", commit, _HEAD)
-        except GitFailed:
-            return False
-        return True
-
-    def _blob(self, content: bytes) -> str:
-        return self._text("hash-object", "-w", "--stdin", stdin=content)
-
-    def _tree(self, parent: str | None, blobs: Mapping[str, str]) -> str:
-        """The tree of ``parent`` with ``blobs`` (path -> object id) put in, by way of an index of its own."""
-        with tempfile.TemporaryDirectory(prefix="index-", dir=self._root / _PRIVATE) as folder:
-            environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            if parent is not None:
-                self._git("read-tree", parent, environment=environment)
-            entries = "".join(f"100644 {blob}\t{path}\0" for path, blob in blobs.items()).encode()
-            self._git("update-index", "-z", "--index-info", stdin=entries, environment=environment)
-            return self._text("write-tree", environment=environment)
-
-    def _commit(self, tree: str, parent: str, accepted: AcceptedDesign) -> str:
-        people = _identities(
-            accepted.author_name, accepted.author_email, accepted.approver_name, accepted.approver_email
-        )
-        return self._text(*("commit-tree", tree, "-p", parent), stdin=accepted.message(), environment=people)
-
-    def _tag(self, tag: str, commit: str, accepted: AcceptedDesign) -> str:
-        tagger = self._text("show", "-s", "--format=%cn <%ce> %cd", "--date=raw", commit)
-        head = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n"
-        words = f"{accepted.name}: {one_line(accepted.subject)}\n"
-        return self._text("mktag", stdin=(head + words).encode("utf-8", "replace"))
-
-    def _next_number(self, slot: str) -> int:
-        names = self._text("for-each-ref", "--format=%(refname:lstrip=4)", f"refs/tags/accepted/{slot}/").split()
-        return max((int(name) for name in names if name.isdecimal()), default=0) + 1
-
     def _head(self) -> str:
-        head = self._ref(_HEAD)
+        head = self._objects.ref(self._place.head)
         if not OBJECT_ID.fullmatch(head):
-            raise WorkspaceError(f"The workspace {self._root} has no branch {BRANCH}; restore it or choose another.")
+            words = f"The workspace {self.root} has no branch {self.branch}; restore it or choose another."
+            raise WorkspaceError(words)
         return head
 
-    def _ref(self, name: str) -> str:
+    def _lock(self) -> AbstractContextManager[None]:
+        return writer_lock(self._place.scratch, self._place.root)
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Turns what the disk or git says into the one sentence of a :class:`WorkspaceError`."""
         try:
-            return self._text("rev-parse", "--verify", "--quiet", name)
-        except GitFailed:
-            return ""
-
-    def _text(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> str:
-        return self._git(*arguments, stdin=stdin, environment=environment).decode("utf-8", "replace").strip()
-
-    def _git(
-        self,
-        *arguments: str,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-        work_tree: Path | None = None,
-    ) -> bytes:
-        return run_git(arguments, git_dir=self._git_dir, work_tree=work_tree, stdin=stdin, environment=environment)
-
-
-def _identities(author: str, author_email: str, committer: str, committer_email: str) -> dict[str, str]:
-    """Who git writes into a commit. Angle brackets would end a name early and are left out."""
-
-    def clean(text: str, otherwise: str) -> str:
-        return one_line(text).replace("<", "").replace(">", "").strip(" .,:;\"'") or otherwise
-
-    return {
-        "GIT_AUTHOR_NAME": clean(author, "unknown"),
-        "GIT_AUTHOR_EMAIL": clean(author_email, "unknown@localhost"),
-        "GIT_COMMITTER_NAME": clean(committer, "unknown"),
-        "GIT_COMMITTER_EMAIL": clean(committer_email, "unknown@localhost"),
-    }
+            yield
+        except OSError as error:
+            where = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
+            raise WorkspaceError(
+                f"The workspace {self.root} can't be written ({where}); make it writable or choose another one with "
+                "--workspace."
+            ) from error
+        except GitFailed as error:
+            raise WorkspaceError(f"git refuses to work on the workspace {self.root}: {error}.") from error

@@ -37,11 +37,11 @@ class Measured:
 
 
 class Laboratory:
-    """One scenario and slot, a worker pool, and a folder for the recorded telemetry."""
+    """A slot, a worker pool, and a folder for the recorded telemetry."""
 
-    def __init__(self, pool: Pool, sidecar: Sidecar, playground: str, scenario: str, slot: str, metric: str) -> None:
+    def __init__(self, pool: Pool, sidecar: Sidecar, playground: str, slot: str, metric: str) -> None:
         self._pool, self._sidecar = pool, sidecar
-        self._playground, self._scenario, self._slot, self._metric = playground, scenario, slot, metric
+        self._playground, self._slot, self._metric = playground, slot, metric
         self._seconds_per_run: float | None = None
 
     def estimate_s(self, runs: int) -> float | None:
@@ -50,19 +50,20 @@ class Laboratory:
 
     async def measure(
         self,
+        scenario: str,
         candidate: DesignUnderTest,
         baseline: DesignUnderTest | None,
         seeds: Sequence[int],
         on_progress: Callable[[int, int, float | None], None],
     ) -> Measured:
-        """Runs every (design, seed) pair; ``on_progress(done, total, remaining_s)`` after each.
+        """Runs every (design, seed) pair on ``scenario``; ``on_progress(done, total, remaining_s)`` after each.
 
         The telemetry of the first seed is recorded for both arms. Cancelling stops the running evaluations.
         """
         started = time.monotonic()
         designs = [candidate] if baseline is None else [candidate, baseline]
         jobs = [
-            Job(self._scenario, self._slot, design, seed, seed == seeds[0], DEADLINE_S, playground=self._playground)
+            Job(scenario, self._slot, design, seed, seed == seeds[0], DEADLINE_S, playground=self._playground)
             for seed in seeds
             for design in designs
         ]

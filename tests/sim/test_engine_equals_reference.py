@@ -115,7 +115,7 @@ def assert_equal(scenario, work, new_router):
         assert fast[key] == expected, key
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(cases(), routers())
 def test_whatever_the_case_both_engines_yield_show_and_raise_the_same(case, new_router):
     assert_equal(*case, new_router)

@@ -54,20 +54,17 @@ def baseline_idea(known: Knowledge) -> Idea:
 
 
 def next_idea(known: Knowledge) -> Idea | None:
-    """The first idea of the agenda that hasn't been tried, isn't avoided and isn't the incumbent itself."""
+    """The first idea of the agenda that hasn't been tried and isn't avoided.
+
+    What the engineer redirected away from comes once more when nothing else is left; what was rejected doesn't.
+    """
     if known.baseline_trial is None:
         return baseline_idea(known) if known.may_measure_baseline else None
     avoided = avoided_mechanisms(known)
-    tried = [
-        known.specs[t.design] for t in known.trials if t.design in known.specs and not t.edited and known.done(t.idea)
-    ]
-    for idea in _agenda(known):
-        if known.done(idea.key) or (idea.spec is not None and idea.spec in tried):
-            continue
-        if idea.spec is not None and avoided & set(idea.spec.mechanisms):
-            continue
-        return idea
-    return None
+    allowed = [i for i in _agenda(known) if i.spec is None or not avoided & set(i.spec.mechanisms)]
+    tried = [known.specs[t.design] for t in known.trials if t.design in known.specs and not t.edited and t.decided]
+    untried = (idea for idea in allowed if not known.done(idea.key) and idea.spec not in tried)
+    return next(untried, None) or next((idea for idea in allowed if known.postponed(idea.key)), None)
 
 
 def avoided_mechanisms(known: Knowledge) -> set[str]:

@@ -59,6 +59,11 @@ class Trial:
         return self.result.get("outcome") == "ok"
 
     @property
+    def decided(self) -> bool:
+        """True unless it was interrupted: that taught nothing."""
+        return self.result.get("outcome") != "cancelled"
+
+    @property
     def edited(self) -> bool:
         return self.decision == "edit"
 
@@ -124,8 +129,11 @@ class Knowledge:
     def done(self, idea: str) -> bool:
         """True if the idea was measured or declined, or its design couldn't be written; an interrupted experiment
         taught nothing and may be proposed again."""
-        decided = (t for t in self.trials if t.result.get("outcome") != "cancelled")
-        return idea in self.failed_ideas or any(t.idea == idea for t in decided)
+        return idea in self.failed_ideas or any(t.idea == idea and t.decided for t in self.trials)
+
+    def postponed(self, idea: str) -> bool:
+        """True if the engineer's only word on the idea was one redirect to something else."""
+        return [t.decision for t in self.trials if t.idea == idea] == ["redirect"]
 
     @property
     def may_measure_baseline(self) -> bool:

@@ -10,38 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sessions.designs import AcceptedDesign, DesignRepository, Prepared, user_identity
+from sessions.designs import DesignRepository, Prepared, user_identity
 from sessions.errors import UnknownName, WorkspaceConflict, WorkspaceError
-
-SOURCE = "def pick(request, cluster):\n    return cluster.replicas[0]\n"
-
-
-def accepted(name: str = "shortest-first", **changes: object) -> AcceptedDesign:
-    design = AcceptedDesign(
-        slot="router",
-        name=name,
-        source=SOURCE,
-        card="# Shortest first\n\nHolds requests at the router.\n",
-        evidence={"metric": "e2e_s.mean", "held_out": [1.5, None]},
-        journal_segment='{"seq": 1}\n{"seq": 2}\n',
-        author_name="Glia Researcher",
-        author_email="researcher@glia.invalid",
-        approver_name="Ada <Lovelace>",
-        approver_email="ada@example.org",
-        subject="Route the shortest prompt first",
-        body="It waits less.\n\nIt preempts less.",
-        trailers=[("Session", "s-1"), ("Hypothesis", "order\nmatters\r\nInjected: yes"), ("Isolation", "process")],
-    )
-    return dataclasses.replace(design, **changes)  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def _no_user_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine where git knows no identity and the caller's environment points elsewhere."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+from tests.sessions.designs.conftest import SOURCE, accept, accepted, git_in
 
 
 @pytest.fixture
@@ -52,15 +23,7 @@ def repository(tmp_path: Path) -> DesignRepository:
 
 
 def git(repository: DesignRepository, *arguments: str) -> str:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
-    command = ["git", "-C", str(repository.root), *arguments]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def accept(repository: DesignRepository, design: AcceptedDesign) -> Prepared:
-    prepared = repository.prepare(design)
-    repository.publish(prepared)
-    return prepared
+    return git_in(repository.root, *arguments)
 
 
 def test_a_new_workspace_is_a_clean_repository_that_ignores_the_private_folder(repository: DesignRepository) -> None:
@@ -161,13 +124,13 @@ def test_git_variables_of_the_caller_do_not_leak_in(tmp_path: Path, monkeypatch:
     assert repository.log()[0].author_name == "Glia Researcher"
 
 
-def test_hooks_and_signing_settings_of_the_user_take_no_part(tmp_path: Path) -> None:
+def test_hooks_of_the_user_take_no_part(tmp_path: Path) -> None:
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     for name in ("pre-commit", "reference-transaction", "post-index-change"):
         (hooks / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
         (hooks / name).chmod(0o755)
-    settings = f"[core]\n\thooksPath = {hooks}\n[commit]\n\tgpgSign = true\n[user]\n\tname = Ada\n\temail = ada@x.org\n"
+    settings = f"[core]\n\thooksPath = {hooks}\n[user]\n\tname = Ada\n\temail = ada@x.org\n"
     (tmp_path / "home/.gitconfig").write_text(settings)
     repository = DesignRepository(tmp_path / "workspace")
     repository.ensure()
@@ -181,10 +144,12 @@ def test_without_an_identity_the_user_of_the_system_is_named(monkeypatch: pytest
     assert user_identity() == ("grace", "grace@localhost")
 
 
-def test_a_repository_of_someone_else_is_refused(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "-q", str(tmp_path / "theirs")], check=True)
-    with pytest.raises(WorkspaceError, match="that Glia did not make"):
-        DesignRepository(tmp_path / "theirs").ensure()
+def test_a_workspace_that_lost_its_branch_is_refused_and_not_taken_for_an_engineers(tmp_path: Path) -> None:
+    repository = DesignRepository(tmp_path / "workspace")
+    repository.ensure()
+    git(repository, "branch", "-m", "main", "elsewhere")
+    with pytest.raises(WorkspaceError, match="restore that branch"):
+        DesignRepository(tmp_path / "workspace").ensure()
 
 
 def test_a_bare_repository_is_refused(tmp_path: Path) -> None:

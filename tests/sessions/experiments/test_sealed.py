@@ -38,6 +38,15 @@ def test_a_shipped_router_given_as_a_file_decides_the_same(name: str) -> None:
     assert trusted.telemetry == sealed.telemetry
 
 
+def test_an_oracle_runs_in_the_simulators_process_and_its_file_not_at_all() -> None:
+    (name,) = PLAYGROUND.oracles("router")
+    assert evaluate(None, name).outcome == "ok"
+    sealed = evaluate(PLAYGROUND.shipped_source("router", name), name)
+    assert (sealed.outcome, sealed.metrics) == ("interface", None)
+    assert "output_tokens" in sealed.message
+    assert PLAYGROUND.check("router", PLAYGROUND.shipped_source("router", name)).outcome == "interface"
+
+
 LOOKS_AT_EVERYTHING = """
     import random
 

@@ -116,6 +116,56 @@ def test_hra_breaks_ties_of_prompts_by_arrival_and_of_replicas_by_id():
     assert decide(make_router("hra", 0), held(10, 10, 10), Seen(0), Seen(1)) == [(0, 0), (1, 1), (2, 0)]
 
 
+def test_power_of_two_takes_the_less_loaded_of_two_different_replicas_drawn_from_the_seed():
+    loads = (3, 0, 2, 1)
+    four = [Seen(index, waiting(*[8] * (load // 2)), num_running=load - load // 2) for index, load in enumerate(loads)]
+    router, reference = make_router("power-of-two", 5), random.Random(5)
+    for _ in range(50):
+        first, second = reference.randrange(4), reference.randrange(3)
+        second += second >= first
+        assert decide(router, held(1), *four) == [(0, min(first, second, key=lambda index: loads[index]))]
+
+
+def test_power_of_two_never_takes_the_busiest_leaves_a_tie_to_chance_and_counts_its_own_assignments():
+    taken = {decide(make_router("power-of-two", seed), held(1), Seen(0), Seen(1))[0][1] for seed in range(20)}
+    assert taken == {0, 1}
+    both = decide(make_router("power-of-two", 1), held(*[1] * 10), Seen(0, num_running=4), Seen(1))
+    assert [replica for _, replica in both[:4]] == [1] * 4
+    assert sorted(replica for _, replica in both).count(0) == 3  # 4 running and 3 against 7
+
+
+def test_least_kv_counts_blocks_in_use_and_not_what_waits_and_leaves_ties_to_the_lowest_id():
+    replicas = [Seen(0, kv_blocks_used=9), Seen(1, waiting(900), kv_blocks_used=5), Seen(2, kv_blocks_used=5)]
+    assert decide(make_router("least-kv", 0), held(17, 64, 16), *replicas) == [(0, 1), (1, 2), (2, 1)]  # 5, 5, 7 of 9
+
+
+def test_the_expert_counts_of_each_request_its_prompt_or_what_is_processed_if_that_is_more():
+    # Of 16 blocks the limit is 15: 100 and 40 tokens make 7 + 3, 20 tokens processed to 241 make 16.
+    prefilling = Seen(0, waiting(100), 1, running=(ReplicaRequest(7, 0, 40, 8, 0),), kv_blocks_total=16)
+    decoding = Seen(1, num_running=1, running=(ReplicaRequest(8, 0, 20, 241, 0),), kv_blocks_total=16)
+    assert decide(make_router("expert", 0), held(5), prefilling, decoding) == [(0, 0)]
+
+
+def test_the_expert_sends_the_shortest_first_to_the_fewest_requests_of_the_replicas_up_to_their_limit():
+    sixteens = tuple(ReplicaRequest(200 + index, 0, 16, 16, 0) for index in range(4))
+    replicas = [Seen(0, waiting(64), kv_blocks_total=16), Seen(1, num_running=4, running=sixteens, kv_blocks_total=16)]
+    assert decide(make_router("expert", 0), held(200, 16, 100, 300, 400), *replicas) == [
+        (1, 0),  # 1 request against 4; then 4 + 1 blocks
+        (2, 0),  # 2 against 4; then 12 blocks
+        (0, 0),  # 3 against 4, and 12 blocks are not above 15; then 25 are
+        (3, 1),  # the only one below its limit; then no replica is
+    ]
+    assert decide(make_router("expert", 0), held(999), Seen(0, waiting(240), kv_blocks_total=16)) == [(0, 0)]
+    assert decide(make_router("expert", 0), held(1), Seen(0, waiting(241), kv_blocks_total=16)) == []
+
+
+def test_the_expert_leaves_ties_to_the_seed():
+    three = [Seen(0, num_running=1), Seen(1), Seen(2)]
+    for seed in range(10):
+        expected = (1, 2)[random.Random(seed).randrange(2)]
+        assert decide(make_router("expert", seed), held(1), *three) == [(0, expected)]
+
+
 @pytest.mark.parametrize("name", router_names())
 def test_no_router_sends_anything_to_a_replica_that_does_not_accept(name):
     router = make_router(name, 1)
@@ -134,9 +184,12 @@ def test_a_shipped_file_keeps_to_the_contract_of_a_design(name):
 
 
 def test_the_catalogue_is_complete_and_an_unknown_name_gets_the_nearest():
-    assert router_names() == ["hra", "least-outstanding", "llq", "random", "round-robin"]
+    assert router_names() == [
+        *("expert", "funsearch", "hra", "least-kv", "least-outstanding", "llq", "power-of-two", "random"),
+        "round-robin",
+    ]
     with pytest.raises(UnknownPolicy, match="no router 'roundrobin'; did you mean 'round-robin'"):
         make_router("roundrobin", 0)
-    with pytest.raises(UnknownPolicy, match="known are hra, least-outstanding"):
+    with pytest.raises(UnknownPolicy, match="known are expert, funsearch, hra"):
         router_source("xyzzy")
     assert router_summary("llq").startswith("LLQ: ")

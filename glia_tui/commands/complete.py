@@ -1,0 +1,56 @@
+"""What the shell offers on <Tab>: session ids, scenarios and policies.
+
+Called for every key press, so nothing is imported that validates, simulates or draws, and nothing here raises: a
+shell has no place for an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+GATES = ("supervised", "trusted", "autonomous")
+
+
+def gate_names(incomplete: str) -> list[str]:
+    return _starting(incomplete, list(GATES))
+
+
+def scenario_names(incomplete: str) -> list[str]:
+    """Scenarios that ship; a file is completed by the shell."""
+    from sim.scenario import scenario_names as names
+
+    return _starting(incomplete, names())
+
+
+def policy_names(incomplete: str) -> list[str]:
+    """Routers that ship."""
+    from sim.policies import router_names
+
+    return _starting(incomplete, router_names())
+
+
+def session_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Sessions of the workspace that the line names so far, newest first; then ``last``."""
+    from sessions.settings import workspace_guess
+
+    option = ctx.params.get("workspace")
+    folder = workspace_guess(Path(str(option)) if option else None) / ".glia" / "sessions"
+    found: list[str] = []
+    with contextlib.suppress(OSError):
+        found = sorted(_sessions(folder), reverse=True)
+    return _starting(incomplete, [*found, *(["last"] if found else [])])
+
+
+def _sessions(folder: Path) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if (folder / entry.name / "journal.jsonl").is_file():
+            yield entry.name
+
+
+def _starting(incomplete: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,0 +1,1 @@
+"""The screens: the study, and what opens over it."""
