@@ -8,9 +8,10 @@ from typing import Literal
 
 from glia_tui.lines import BLANK, Row, clean, hang_of, one_line, pad, row
 
-Group = Literal["answer", "study", "view", "playback", "app"]
+Group = Literal["answer", "editing", "study", "view", "playback", "app"]
 GROUP_TITLES: dict[Group, str] = {
     "answer": "Answering a proposal",
+    "editing": "In the editor of a design",
     "study": "The study",
     "view": "Panels",
     "playback": "Watching the cluster",
@@ -42,7 +43,8 @@ class Command:
 
 COMMANDS: tuple[Command, ...] = (
     Command("approve", "answer", "approve", "Approve what is proposed", ("a",), "a"),
-    Command("edit", "answer", "edit", "Edit the design in $EDITOR, then approve it", ("e",), "e"),
+    Command("edit", "answer", "edit", "Edit the design here, then run what you wrote", ("e",), "e"),
+    Command("editor", "answer", "$EDITOR", "Edit the design in $EDITOR, then run it", ("E", "shift+e"), "E"),
     Command("redirect", "answer", "redirect", "Reject, and say what to do instead", ("r",), "r", "TEXT"),
     Command("reject", "answer", "reject", "Reject at once", ("x",), "x", "[TEXT]"),
     Command("always", "answer", "always", "Approve, and this kind from now on", ("A", "shift+a"), "A"),
@@ -63,6 +65,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("help", "app", "help", "Keys and commands", ("question_mark", "f1"), "?"),
     Command("quit", "app", "quit", "Quit and save; what waits stays unanswered", ("ctrl+q", "ctrl+c"), "^q"),
 )
+EDITING: tuple[Command, ...] = (
+    Command("check", "editing", "check and run", "Check the text, and run it if it can", ("ctrl+s", "f5"), "^s"),
+    Command("back", "editing", "back", "Go back; the text is kept as a draft of this proposal", ("escape",), "Esc"),
+    Command("outside", "editing", "$EDITOR", "Go on with this text in $EDITOR", ("ctrl+o",), "^o"),
+    Command("brief", "editing", "why", "Unfold or fold why it was proposed and what it predicts", ("f2",), "F2"),
+    Command("undo", "editing", "undo", "Take back the last change; Ctrl+Y makes it again", (), "^z"),
+)
+"""What the editor's keys do; they have no slash command, because there a slash is typed."""
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}
 
 _OTHER_KEYS: tuple[tuple[str, str], ...] = (
@@ -100,9 +110,9 @@ def help_rows(steering: str) -> list[Row]:
     rows: list[Row] = []
     for group, title in GROUP_TITLES.items():
         rows += [row((title, "heading")), BLANK]
-        for command in COMMANDS:
+        for command in (*COMMANDS, *EDITING):
             if command.group == group:
-                slash = f"/{command.name} {command.argument}".rstrip()
+                slash = "" if group == "editing" else f"/{command.name} {command.argument}".rstrip()
                 rows.append(
                     row(
                         (pad(command.shown_key, 7), "key"), (pad(slash, 18), "code"), command.title,

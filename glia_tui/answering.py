@@ -15,11 +15,14 @@ from sessions import events as ev
 from sessions.state import Approval, Experiment
 
 GRACE_S = 0.5
-AnswerVerb = Literal["approve", "always", "edit", "redirect", "reject"]
+MAX_SOURCE_CHARACTERS = 200_000
+"""Most characters of an edited design: as many as an agent may write."""
+AnswerVerb = Literal["approve", "always", "edit", "editor", "redirect", "reject"]
 _VERBS: dict[AnswerVerb, ev.Verb] = {
     "approve": "approve",
     "always": "approve_kind",
     "edit": "edit",
+    "editor": "edit",
     "redirect": "redirect",
     "reject": "reject",
 }
@@ -52,7 +55,7 @@ class AnswerDesk:
             return "Nothing waits for an answer."
         if self._clock() - self._shown.get(pending.id, self._clock()) < GRACE_S:
             return f"{pending.subject} has only just arrived: read it, then answer."
-        if verb == "edit" and not isinstance(subject_of(self._session.state, pending), Experiment):
+        if verb in ("edit", "editor") and not isinstance(subject_of(self._session.state, pending), Experiment):
             return "A design is edited when its experiment is proposed; redirect to ask for a change."
         return ""
 
@@ -64,15 +67,32 @@ class AnswerDesk:
         """Whether an edit was made that has not been taken yet."""
         return approval.id in self._drafts
 
+    def keep(self, approval: Approval, source: str) -> bool:
+        """Keeps an unfinished edit for the next time; False if ``source`` is the design as it was."""
+        if source == self._session.source_of(self.design_of(approval)):
+            self._drafts.pop(approval.id, None)
+            return False
+        self._drafts[approval.id] = source
+        return True
+
     def design_of(self, approval: Approval) -> str:
         subject = subject_of(self._session.state, approval)
         return subject.design if isinstance(subject, Experiment) else subject.proposal.design
 
     async def give(self, approval: Approval, verb: AnswerVerb, words: str = "", source: str | None = None) -> str:
         """Gives the answer. Returns ``""`` when it was taken, else why not; an edited text is kept then."""
-        sentence = await self._session.answer(approval.id, _VERBS[verb], words, source)
-        if sentence and source is not None:
+        if source is not None:
             self._drafts[approval.id] = source
-            return f"{sentence} Your text is kept: edit again to go on with it."
-        self._drafts.pop(approval.id, None)
+            if sentence := too_long(source):
+                return sentence
+        sentence = await self._session.answer(approval.id, _VERBS[verb], words, source)
+        if not sentence:
+            self._drafts.pop(approval.id, None)
         return sentence
+
+
+def too_long(source: str) -> str:
+    """Why ``source`` is too long for a design, in one sentence; empty when it isn't."""
+    if len(source) <= MAX_SOURCE_CHARACTERS:
+        return ""
+    return f"A design has at most {MAX_SOURCE_CHARACTERS:,} characters and this has {len(source):,}: shorten it."

@@ -25,6 +25,7 @@ from textual.widgets import TextArea
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from glia_tui.ports import StudySession
+from glia_tui.screens.editing import EditScreen
 from glia_tui.screens.study import StudyScreen
 from sessions.errors import SessionError
 
@@ -50,7 +51,7 @@ class GliaApp(App[None]):
     TITLE = "Glia"
     CSS_PATH = "styles/glia.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "leave", "quit", show=False, priority=True),
+        Binding("ctrl+q", "ask_to_leave", "quit", show=False, priority=True),
         Binding("ctrl+c", "copy_or_leave", "quit", show=False, priority=True),
     ]
 
@@ -110,13 +111,21 @@ class GliaApp(App[None]):
         os._exit(128 + number)
 
     async def action_copy_or_leave(self) -> None:
-        """Copies what is selected; without a selection, leaves."""
+        """Copies what is selected; without a selection, leaves, but never out of an editor."""
         focused = self.focused
         if isinstance(focused, TextArea) and focused.selected_text:
             focused.action_copy()
         elif self.screen.get_selected_text():
             self.screen.action_copy_text()
+        elif isinstance(self.screen, EditScreen):
+            self.screen.tell("Nothing is selected to copy. Esc goes back, Ctrl+Q quits.", "muted")
         else:
+            await self.action_leave()
+
+    async def action_ask_to_leave(self) -> None:
+        """Leaves, unless a text is being edited that would be lost: that has to be asked for twice."""
+        editing = next((screen for screen in self.screen_stack if isinstance(screen, EditScreen)), None)
+        if editing is None or editing.may_leave():
             await self.action_leave()
 
     async def action_leave(self) -> None:
@@ -137,7 +146,10 @@ class GliaApp(App[None]):
         self.exit(message=Text(words))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: the Study screen's commands, and the theme."""
+        """The palette: the commands of the screen, and the theme."""
+        if isinstance(screen, EditScreen):
+            for title, key, call in screen.palette():
+                yield SystemCommand(title, key, call)
         if isinstance(screen, StudyScreen):
             for command in screen.commands.offered():
                 slash = f"/{command.name}" + (f", key {command.shown_key}" if command.shown_key else "")

@@ -106,6 +106,11 @@ def clean(text: str) -> str:
     return _UNSAFE.sub(_picture, text)
 
 
+def pictured(text: str) -> str:
+    """``text`` as harmless as :func:`clean` makes it and character for character as long; tabs stay as well."""
+    return _UNSAFE.sub(lambda match: picture if len(picture := _picture(match)) == 1 else "\ufffd", text)
+
+
 def _picture(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:

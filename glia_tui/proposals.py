@@ -88,22 +88,34 @@ def card_rows(state: StudyState, approval: Approval, source_of: SourceOf) -> lis
     return _acceptance_rows(state, subject, change)
 
 
+def brief_rows(state: StudyState, approval: Approval) -> list[Row]:
+    """Why an experiment was proposed and what it predicts; nothing for an acceptance."""
+    subject = subject_of(state, approval)
+    if not isinstance(subject, Experiment):
+        return []
+    return [labelled("because", subject.proposal.hypothesis), _prediction_row(subject.proposal)]
+
+
 def experiment_rows(p: ev.ExperimentProposed, design: str, change: DesignChange | None) -> list[Row]:
     """Hypothesis, mechanism, prediction, what refutes it, design, and what the run takes."""
     rows = [
         labelled("because", p.hypothesis),
         labelled("how", p.mechanism),
-        row(
-            (pad("predicts", LABEL), "muted"),
-            (f"{wording.metric_title(p.prediction.metric)} {wording.predicted(p.prediction)}", "strong"),
-            f" vs {one_line(p.baseline)}" if p.prediction.kind == "relative" else "",
-            hang=LABEL,
-        ),
+        _prediction_row(p),
         labelled("refuted if", p.prediction.refuted_if),
         _design_row(design, p.baseline, change),
         labelled("runs", f"{one_line(p.scenario)} × {len(p.seeds)} seeds{_estimate(p.estimate_s)}"),
     ]
     return [entry for entry in rows if entry.plain.strip() != entry.plain[:LABEL].strip()]
+
+
+def _prediction_row(p: ev.ExperimentProposed) -> Row:
+    return row(
+        (pad("predicts", LABEL), "muted"),
+        (f"{wording.metric_title(p.prediction.metric)} {wording.predicted(p.prediction)}", "strong"),
+        f" vs {one_line(p.baseline)}" if p.prediction.kind == "relative" else "",
+        hang=LABEL,
+    )
 
 
 def _estimate(seconds: float | None) -> str:

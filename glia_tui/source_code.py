@@ -35,5 +35,21 @@ def highlight(source: str) -> list[tuple[Span, ...]]:
     return [tuple(spans) for spans in lines]
 
 
+def ranges(source: str) -> list[list[tuple[int, int, Role]]]:
+    """The coloured ranges ``(start, end, role)`` of each line of ``source``, in characters; lines end with ``\\n``."""
+    lines: list[list[tuple[int, int, Role]]] = [[]]
+    column = 0
+    for _, token, text in PythonLexer().get_tokens_unprocessed(source):
+        role = _role(token)
+        for number, part in enumerate(text.split("\n")):
+            if number:
+                lines.append([])
+                column = 0
+            if part and role != "text":
+                lines[-1].append((column, column + len(part), role))
+            column += len(part)
+    return lines
+
+
 def _role(token: object) -> Role:
     return next((role for kind, role in _ROLES if token in kind), "text")

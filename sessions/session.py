@@ -85,9 +85,13 @@ class Session:
         if not text:
             return
         self._study.record("engineer", ev.EngineerSaid(text=text))
-        if open_tool_calls(self.state.events) and self._aside is None:
-            self._aside = asyncio.create_task(self._answer_aside())
+        self._hear()
         self._wake.set()
+
+    def _hear(self) -> None:
+        """Starts answering what was said while a tool call is open, also before a crash."""
+        if self._aside is None and unanswered_words(self.state.events):
+            self._aside = asyncio.create_task(self._answer_aside())
 
     def interrupt(self) -> bool:
         """Stops the reply or the experiment that runs now; False if nothing does. Never answers an approval."""
@@ -163,6 +167,7 @@ class Session:
         """Drives the study until it is stopped. An interactive study waits for words when there is nothing to do."""
         if self.state.max_minutes is not None:
             self._effects.deadline = time.monotonic() + 60 * self.state.max_minutes
+        self._hear()
         try:
             while self.state.stopped is None:
                 await self._step()
@@ -293,10 +298,22 @@ class Session:
         *Revise* sends it back only where nobody would be asked: an engineer who is asked sees the Supervisor's
         question beside the proposal and outranks it.
         """
-        verdict = await self._supervise("acceptance")
+        verdict = self._reviewed(acceptance) or await self._supervise("acceptance")
         if verdict == "revise" and rule_for(self.state, "acceptance")[0] == "auto":
             returned = ev.AcceptanceReturned(acceptance=acceptance.id, reason="the Supervisor's question comes first")
             self._study.record("supervisor", returned)
+
+    def _reviewed(self, acceptance: Acceptance) -> supervisor.SupervisorVerdict | None:
+        """The verdict of the review that was held before a crash, if there was one."""
+        for event in reversed(self.state.events):
+            match event.data:
+                case ev.SupervisorSpoke(trigger="acceptance", verdict=verdict):
+                    return verdict
+                case ev.AcceptanceProposed(acceptance=acceptance.id):
+                    return None
+                case _:
+                    pass
+        return None
 
     def _task(self) -> str:
         card, started = self._study.card, self._study.started

@@ -203,6 +203,8 @@ def _subject(state: StudyState, subject: str) -> Experiment | Acceptance:
 def _answer(state: StudyState, answer: ev.ApprovalAnswered) -> None:
     approval = state.approvals[answer.approval]
     approval.answer = answer
+    if answer.verb == "approve_kind" and approval.kind not in state.auto:
+        state.auto.append(approval.kind)
     subject = _subject(state, approval.subject)
     subject.status = "rejected" if answer.verb in ("redirect", "reject") else "approved"
     if answer.verb == "edit" and answer.design and isinstance(subject, Experiment):

@@ -18,6 +18,7 @@ from glia_tui.editor import EditorError, edit_text
 from glia_tui.lines import one_line, wrap_all
 from glia_tui.proposals import DesignChange, change_of, design_change
 from glia_tui.raster import Symbols
+from glia_tui.screens.editing import NO_HANDING_OVER, EditScreen
 from glia_tui.screens.reading import Page, ReadingScreen
 from glia_tui.widgets.cluster import ClusterPanel
 from glia_tui.widgets.composer import Prompt
@@ -58,7 +59,7 @@ class StudyCommands:
         screen = self._screen
         if name in (*_ANSWERS, "diff"):
             pending = screen.desk.pending
-            return pending is not None and (name != "edit" or pending.kind == "experiment")
+            return pending is not None and (name not in ("edit", "editor") or pending.kind == "experiment")
         if name in ("play", "faster", "slower", "skip", "replay"):
             cluster = screen.query_one(ClusterPanel)
             return cluster.film is not None and cluster.is_on_screen
@@ -139,6 +140,8 @@ class StudyCommands:
             screen.composer.focus()
         elif verb == "edit":
             self._edit(pending)
+        elif verb == "editor":
+            self._edit_outside(pending)
         else:
             self._give(pending, verb, one_line(words))
 
@@ -154,13 +157,24 @@ class StudyCommands:
                 sentence = str(error)
             finally:
                 self._is_answering = False
-            screen.tell(sentence, "warn")
+            kept = " Your text is kept: edit again to go on with it." if sentence and source is not None else ""
+            screen.tell(sentence + kept, "warn")
             screen.update_study()
 
         screen.tell("The edited design is being checked." if source is not None else "", "muted")
         screen.run_worker(give(), group="answer")
 
     def _edit(self, approval: Approval) -> None:
+        screen = self._screen
+        try:
+            editing = EditScreen(screen.session, screen.desk, approval)
+        except SessionError as error:
+            screen.tell(str(error), "warn")
+        else:
+            screen.tell("")
+            screen.app.push_screen(editing, lambda told: screen.tell(told or "", "muted"))
+
+    def _edit_outside(self, approval: Approval) -> None:
         """Hands the terminal to the engineer's editor until it ends; the study waits for this answer anyway."""
         screen = self._screen
         try:
@@ -168,9 +182,7 @@ class StudyCommands:
             with screen.app.suspend():
                 after = edit_text(before, screen.desk.design_of(approval))
         except SuspendNotSupported:
-            screen.tell(
-                "This terminal can't be handed to an editor; redirect instead, or use a plain terminal.", "warn"
-            )
+            screen.tell(NO_HANDING_OVER, "warn")
         except (EditorError, SessionError) as error:
             screen.tell(str(error), "warn")
         else:

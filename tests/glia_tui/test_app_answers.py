@@ -167,14 +167,14 @@ async def test_an_edited_design_is_answered_with_its_source(editor: Path) -> Non
     editor.write_text(APPEND)
     async with driven() as study:
         await study.propose()
-        await study.press("tab", "e")
+        await study.press("tab", "E")
         assert study.session.answers == [("ask-1", "edit", "", SHORTEST + "# edited\n")]
 
 
 async def test_an_unchanged_design_answers_nothing(editor: Path) -> None:
     async with driven() as study:
         await study.propose()
-        await study.press("tab", "e")
+        await study.press("tab", "E")
         assert study.session.answers == []
         assert "Nothing was changed" in study.message
 
@@ -184,11 +184,12 @@ async def test_a_refused_edit_is_opened_again_as_it_was(editor: Path) -> None:
     async with driven() as study:
         study.session.refuse = "The edited design can't run (syntax): line 3."
         await study.propose()
-        await study.press("tab", "e")
+        await study.press("tab", "E")
         assert "line 3" in study.message
+        assert "Your text is kept" in study.message
         assert study.study.query_one(ProposalCard).display
         study.session.refuse = ""
-        await study.press("e")
+        await study.press("E")
         assert study.session.answers[-1][3] == SHORTEST + "# edited\n" * 2
 
 
@@ -198,7 +199,7 @@ async def test_a_missing_editor_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(GliaApp, "suspend", lambda self: contextlib.nullcontext())
     async with driven() as study:
         await study.propose()
-        await study.press("tab", "e")
+        await study.press("tab", "E")
         assert "$EDITOR names 'no-such-editor'" in study.message
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from sessions import events as ev
-from sessions.designs import objects, own
+from sessions.designs import objects, own, plumbing
 from sessions.experiments.pool import Pool
 from sessions.journal import Journal
 from sessions.playground import CheckResult, ScenarioCard
@@ -50,24 +50,33 @@ class Photo:
 
 @dataclass(slots=True)
 class Camera:
-    """Copies the workspace ``root`` into ``album`` at every instant; ``seed`` draws the lengths of torn writes."""
+    """Copies the workspace ``root`` into ``album`` at every instant, or keeps just ``one`` of them, drawn by chance.
+
+    ``seed`` draws that one and the lengths of torn writes."""
 
     root: Path
     album: Path
     given: Given
     seed: int = 0
+    one: bool = False
     photos: list[Photo] = field(default_factory=list)
-    _shown: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     _synced: int = 0
+    _instants: int = 0
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def take(self, kind: str, place: str, *, line: bytes = b"", cut: bool = False) -> Path:
-        """One copy; ``line``: the part of it that reached the journal."""
-        shown, given = tuple(self._shown), tuple(self.given)
-        folder = self.album / f"{len(self.photos):04d}"
+    def take(self, kind: str, place: str, *, line: bytes = b"", cut: bool = False, half: str = "") -> None:
+        """One copy. ``line``: the part of it that reached the journal; ``half``: a file that is written in part."""
+        self._instants += 1
+        if self.one and self._random.randrange(self._instants):
+            return
+        if self.one:
+            self.photos.clear()
+        shown, given = tuple(self.shown), tuple(self.given)
+        folder = self.album / f"{self._instants:04d}"
         _copy(self.root, folder)
         for journal in folder.glob(".glia/sessions/*/journal.jsonl"):
             if cut:
@@ -75,8 +84,9 @@ class Camera:
             elif line:
                 with journal.open("ab") as file:
                     file.write(line)
+        for file_in_part in folder.rglob(half) if half else ():
+            os.truncate(file_in_part, self._random.randrange(file_in_part.stat().st_size))
         self.photos.append(Photo(kind, place, folder, shown, given, cut))
-        return folder
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -117,7 +127,7 @@ class Camera:
         def show(study: Study, item: Item) -> None:
             real(study, item)
             if isinstance(item, ev.Event):
-                self._shown.append(item.hash)
+                self.shown.append(item.hash)
             elif isinstance(item, ev.Progress) and item.done in (1, item.total // 2):
                 self.take("while an experiment runs", f"{item.subject} {item.done}/{item.total}")
 
@@ -147,8 +157,7 @@ class Camera:
             if Path(target).parent.name != "telemetry":
                 real(source, target)
                 return
-            half = next(self.take("in the middle of a recorded file", "telemetry").rglob(Path(source).name))
-            os.truncate(half, self._random.randrange(half.stat().st_size))
+            self.take("in the middle of a recorded file", "telemetry", half=Path(source).name)
             self.take("before a recorded file is in place", "telemetry")
             real(source, target)
             self.take("after a recorded file is in place", "telemetry")
@@ -171,8 +180,9 @@ def _copy(root: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def remembering() -> Iterator[None]:
-    """The smoke check of a source and the reading of a scenario, each really done once instead of hundreds of times."""
+def quickly() -> Iterator[None]:
+    """Each source is checked and each scenario read once instead of hundreds of times, and nothing waits for the disk:
+    a copy is of what the kernel has."""
     checks: dict[tuple[str, str], CheckResult] = {}
     cards: dict[str, ScenarioCard] = {}
     check, scenario = ServingPlayground.check, ServingPlayground.scenario
@@ -189,7 +199,12 @@ def remembering() -> Iterator[None]:
             cards[name] = scenario(playground, name)
         return cards[name]
 
-    with patch.object(ServingPlayground, "check", checked), patch.object(ServingPlayground, "scenario", card):
+    with (
+        patch.object(ServingPlayground, "check", checked),
+        patch.object(ServingPlayground, "scenario", card),
+        patch.object(os, "fsync", lambda _fd: None),
+        patch.object(plumbing, "_CONFIG", (*plumbing._CONFIG, ("core.fsync", "none"))),
+    ):
         yield
 
 

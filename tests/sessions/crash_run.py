@@ -84,13 +84,16 @@ async def _recovered(tale: _Told, photo: Photo, pool: Pool) -> Recovered:
 
 async def _crashed_again(tale: _Told, folder: Path, pool: Pool, chance: random.Random) -> Recovered:
     """The recovery from a point drawn by chance is crashed as well, and that crash recovered from."""
-    first = chance.choice([photo for photo in tale.photos if photo.folder.exists() and _has_begun(photo, pool)])
+    left = [photo for photo in tale.photos if photo.folder.exists()]
+    chance.shuffle(left)
+    first = next(photo for photo in left if _has_begun(photo, pool))
     given = list(first.given)
-    camera = Camera(folder / "workspace", folder / "album", given, chance.randrange(10**6))
+    shown = [] if first.cut else list(first.shown)
+    camera = Camera(folder / "workspace", folder / "album", given, chance.randrange(10**6), one=True, shown=shown)
     shutil.copytree(first.folder, camera.root)
     with camera.running():
         await go_on(tale.story, workspace_at(camera.root, pool), given)
-    second = chance.choice(camera.photos)
+    [second] = camera.photos
     outcome = await _recovered(tale, second, pool)
     shutil.rmtree(folder)
     where = f"{first.kind} {first.place}, then {second.kind} {second.place}"

@@ -24,7 +24,7 @@ _OPTIONS: dict[Story, StudyOptions] = {
     "headless": StudyOptions("smoke", gate="autonomous", seed=3, max_experiments=3, interactive=False),
     "attended": StudyOptions("smoke", gate="supervised", seed=5, max_experiments=4),
 }
-_PATIENCE_S = 120.0
+_PATIENCE_S = 20.0
 _WHILE_IT_RUNS = "explain the tail"
 _WHILE_IT_WAITS = "why is P99 so bad?"
 

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.sessions.conftest import SharedPool
-from tests.sessions.crash_points import remembering
+from tests.sessions.crash_points import quickly
 from tests.sessions.crash_run import Recovered, crash_everywhere
 
 COLUMNS = (
@@ -25,7 +25,7 @@ COLUMNS = (
 async def run(seed: int) -> list[Recovered]:
     pool = SharedPool()
     try:
-        with tempfile.TemporaryDirectory() as folder, remembering():
+        with tempfile.TemporaryDirectory() as folder, quickly():
             return [recovered async for recovered in crash_everywhere(Path(folder), pool, seed)]
     finally:
         await pool.really_close()

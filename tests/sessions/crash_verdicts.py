@@ -91,11 +91,11 @@ def _timeless(value: JsonValue) -> JsonValue:
     return [_timeless(part) for part in value] if isinstance(value, list) else value
 
 
-def _lost(photo: Photo, events: Sequence[ev.Event]) -> str:
-    there = [event.hash for event in events[: len(photo.shown)]]
-    return (
-        "" if there == list(photo.shown) else f"of {len(photo.shown)} events that were shown, some are gone or changed"
-    )
+def _lost(photo: Photo, events: Iterable[ev.Event]) -> str:
+    """What was shown has to stand in the journal, unchanged and in order."""
+    rest = iter([event.hash for event in events])
+    gone = [shown for shown in photo.shown if shown not in rest]
+    return f"{len(gone)} of {len(photo.shown)} events that were shown are gone" if gone else ""
 
 
 def _unapproved(events: Iterable[ev.Event], given: set[tuple[str, str]]) -> str:

@@ -24,10 +24,15 @@ def greeting(known: Knowledge) -> str:
 def propose(idea: Idea) -> str:
     p = idea.prediction
     if p.kind == "relative":
-        expected = f"{FIGURES[p.metric].title} {p.low:+.0f}% to {p.high:+.0f}% against {idea.against}"
+        expected = f"{FIGURES[p.metric].title} {_percent(p.low)} to {_percent(p.high)} against {idea.against}"
     else:
         expected = f"{FIGURES[p.metric].title} between {show(p.metric, p.low)} and {show(p.metric, p.high)}"
     return f"**Hypothesis.** {idea.hypothesis} **Prediction.** {expected}; refuted if {p.refuted_if}."
+
+
+def _percent(change: float) -> str:
+    """A change in percent: two significant digits at least, with a typographic sign as on the proposal's card."""
+    return f"{change:+.{0 if abs(change) >= 10 else 1}f}%".replace("-", "−")
 
 
 def analysis(known: Knowledge, trial: Trial) -> str:
