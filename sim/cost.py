@@ -98,6 +98,15 @@ class IterationCost:
             return self._linear_ns[tokens]
         return self._linear_ns[last] * tokens // last
 
+    def decodes_ns(self, requests: int, context_tokens: int) -> tuple[int, int]:
+        """Times of consecutive iterations that decode the same requests: the first, and how much each next one adds.
+
+        ``context_tokens``: KV tokens that the first of them reads; every next one reads ``requests`` more. Equal to
+        :meth:`iteration_ns` of each, because the time is linear in the context.
+        """
+        per_token = self._decode_ns_per_token
+        return self.linear_ns(requests) + per_token * context_tokens, per_token * requests
+
     def iteration_ns(self, tokens: int, decode_context_tokens: int, prefill_half_pairs: int) -> int:
         """Time of one iteration in ns.
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from sim.errors import IllegalDecision
 from sim.views import HeldQueue, ReplicaView
 
+_PAIR = (tuple, list)
+
 
 def checked_decisions(
     answer: Sequence[object], held: HeldQueue, replicas: Sequence[ReplicaView], router: str, now_ns: int
@@ -19,9 +21,9 @@ def checked_decisions(
     pairs: list[tuple[int, int]] = []
     assigned: set[int] = set()
     for item in answer:
-        if not isinstance(item, tuple | list) or len(item) != 2:
+        if not isinstance(item, _PAIR) or len(item) != 2:
             raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
-        request_id, replica_id = (getattr(part, "id", None) for part in item)
+        request_id, replica_id = getattr(item[0], "id", None), getattr(item[1], "id", None)
         if type(request_id) is not int or type(replica_id) is not int:
             raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
         if request_id in assigned:

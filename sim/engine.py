@@ -1,48 +1,24 @@
-"""Runs one simulation: arrivals, router, replicas and telemetry on a simpy event queue, in integer nanoseconds.
-
-The engine is naive on purpose: it composes every iteration of every replica and touches every request in it. It is
-the reference that a faster engine must equal.
-
-What is due at one instant happens in a declared order, whatever the number and order of kernel events:
-
-0. iteration ends, by replica id;
-1. arrivals, by request id;
-2. the router, asked once if anything arrived or left and requests are held;
-3. iteration starts of idle replicas with work, by replica id;
-4. the telemetry sample, which changes nothing.
-
-A kernel event is only an alarm for an instant; :meth:`_Run._instant` then does everything due at it. A request that
-outgrows its replica leaves at an iteration's start, after the router was asked: the router hears of it one
-nanosecond later. A run ends when nothing can happen any more; what is then still held or waiting is unfinished.
-"""
+"""The simulator's entry: one scenario, one router, one seed in; requests, telemetry, summary and digests out."""
 
 from __future__ import annotations
 
 import hashlib
-import struct
+import sys
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import simpy
-
-from sim.api import NS_PER_S, Router
+from sim.api import Router
 from sim.behaviour import BEHAVIOUR
-from sim.cost import IterationCost, load_profile
-from sim.decisions import checked_decisions
-from sim.errors import ConservationError
 from sim.metrics import summarise
 from sim.oracle import Oracle
-from sim.replica import Replica
-from sim.request import NEVER, Outcome, Request
 from sim.result import Result, request_table, this_environment
+from sim.run import Run
 from sim.scenario import Scenario
-from sim.telemetry import USAGE_DIGITS, Observer, Telemetry, TelemetryRow, row_limit
-from sim.views import ClusterView, HeldQueue
+from sim.telemetry import Observer, Telemetry
 from sim.workload import Workload, build_workload
 
 __all__ = ["Observer", "Policies", "Result", "simulate", "simulate_workload"]
-
-_DECISION = struct.Struct("<qqq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +32,31 @@ class Policies:
     names: Mapping[str, str]
 
 
-def simulate(scenario: Scenario, policies: Policies, seed: int, observer: Observer | None = None) -> Result:
+def simulate(
+    scenario: Scenario, policies: Policies, seed: int, observer: Observer | None = None, *, telemetry: bool = True
+) -> Result:
     """Simulates ``scenario`` under ``seed``: a pure function of its arguments.
 
+    Without ``telemetry`` no sample is taken: the result's telemetry has no rows and an observer is never called.
     Raises IllegalDecision if the router decides what can't be done; what the router itself raises passes through.
     """
-    return simulate_workload(scenario, build_workload(scenario, seed), policies, seed, observer)
+    return simulate_workload(scenario, build_workload(scenario, seed), policies, seed, observer, telemetry=telemetry)
 
 
 def simulate_workload(
-    scenario: Scenario, workload: Workload, policies: Policies, seed: int, observer: Observer | None = None
+    scenario: Scenario,
+    workload: Workload,
+    policies: Policies,
+    seed: int,
+    observer: Observer | None = None,
+    *,
+    telemetry: bool = True,
 ) -> Result:
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
-    run = _Run(scenario, policies, workload, observer)
-    run.execute()
-    decisions = run.decisions.hexdigest()
+    router = _told(policies.router, workload)
+    run = Run(scenario, router, policies.names.get("router", "router"), workload, observer)
+    run.execute(telemetry)
+    decisions = _little_endian_sha256(run.decisions)
     summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
     summary |= {
         "decisions_sha256": decisions,
@@ -90,170 +76,10 @@ def simulate_workload(
     )
 
 
-class _Run:
-    """The state of one simulation. ``end_ns``: the last instant at which anything happened."""
-
-    def __init__(self, scenario: Scenario, policies: Policies, workload: Workload, observer: Observer | None) -> None:
-        spec = scenario.cluster
-        cost = IterationCost(
-            load_profile(scenario.cost.profile),
-            decode_attention_ns_per_token=scenario.cost.decode_attention_ns_per_token,
-            prefill_attention_ps_per_pair=scenario.cost.prefill_attention_ps_per_pair,
-        )
-        columns = (workload.arrival_ns, workload.prompt_tokens, workload.output_tokens)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        self.requests = [Request(index, *row) for index, row in enumerate(rows)]
-        self.rows: list[TelemetryRow] = []
-        self.decisions = hashlib.sha256()
-        self.end_ns = 0
-        self._row_limit = row_limit(spec.replicas)
-        self.interval_ns = round(scenario.telemetry_interval_s * NS_PER_S)
-        self._router = _told(policies.router, workload)
-        self._router_name = policies.names.get("router", "router")
-        self._observer = observer
-        self._env = simpy.Environment()
-        self._alarms: set[int] = set()
-        self._replicas = [Replica(index, spec, cost) for index in range(spec.replicas)]
-        self._iteration_end_ns = [NEVER] * spec.replicas
-        self._held = HeldQueue()
-        self._cluster = ClusterView(self._replicas, spec.block_tokens)
-        self._arrived = 0
-        self._router_due = False
-        self._next_sample_ns = 0
-        self._finished = 0
-        self._completion_ns = 0
-
-    def execute(self) -> None:
-        """Runs until nothing can happen any more, then ends what is left and checks that nothing was lost."""
-        self._wake_at(self._next_sample_ns)
-        self._wake_for_arrival()
-        self._env.run()
-        for request in self.requests:
-            if request.outcome is None:
-                self._end(request, "unfinished", NEVER)
-        self._check_conservation()
-
-    def block_ns(self) -> int:
-        """Integral of all replicas' used KV blocks over the run, in block * ns."""
-        return sum(replica.block_ns(self.end_ns) for replica in self._replicas)
-
-    def _wake_at(self, t_ns: int) -> None:
-        if t_ns in self._alarms:
-            return
-        self._alarms.add(t_ns)
-        alarm = self._env.timeout(t_ns - self._env.now)
-        alarm.callbacks.append(self._instant)
-
-    def _wake_for_arrival(self) -> None:
-        if self._arrived < len(self.requests):
-            self._wake_at(self.requests[self._arrived].arrival_ns)
-
-    def _instant(self, _alarm: simpy.Event) -> None:
-        now_ns = int(self._env.now)
-        self._alarms.discard(now_ns)
-        self._end_iterations(now_ns)
-        self._arrive(now_ns)
-        self._route(now_ns)
-        self._start_iterations(now_ns)
-        if now_ns == self._next_sample_ns:
-            self._sample(now_ns)
-
-    def _end_iterations(self, now_ns: int) -> None:
-        for replica in self._replicas:
-            if self._iteration_end_ns[replica.id] != now_ns:
-                continue
-            self._iteration_end_ns[replica.id] = NEVER
-            self.end_ns = now_ns
-            for request in replica.end_iteration(now_ns):
-                self._end(request, "finished", now_ns)
-                self._finished += 1
-                self._completion_ns += now_ns - request.arrival_ns
-                self._router_due = True
-
-    def _arrive(self, now_ns: int) -> None:
-        while self._arrived < len(self.requests) and self.requests[self._arrived].arrival_ns == now_ns:
-            request = self.requests[self._arrived]
-            self._arrived += 1
-            self.end_ns = now_ns
-            if self._replicas[0].can_ever_admit(request.prompt_tokens):
-                self._held.add(request.as_held())
-                self._router_due = True
-            else:
-                self._end(request, "rejected", now_ns)
-        self._wake_for_arrival()
-
-    def _route(self, now_ns: int) -> None:
-        due, self._router_due = self._router_due, False
-        if not due or not self._held:
-            return
-        answer = list(self._router.route(self._held, self._cluster.at(now_ns)))
-        self._held.forget_new()
-        replicas = self._cluster.replicas
-        for request_id, replica_id in checked_decisions(answer, self._held, replicas, self._router_name, now_ns):
-            self._held.remove(request_id)
-            self.decisions.update(_DECISION.pack(now_ns, request_id, replica_id))
-            request = self.requests[request_id]
-            request.routed_ns, request.replica = now_ns, replica_id
-            self._replicas[replica_id].enqueue(request)
-
-    def _start_iterations(self, now_ns: int) -> None:
-        for replica in self._replicas:
-            if replica.busy or not (replica.waiting or replica.running):
-                continue
-            duration_ns = replica.start_iteration(now_ns)
-            for request in replica.outgrown:
-                self._end(request, "rejected", now_ns)
-                self._router_due = True
-                self._wake_at(now_ns + 1)
-            if duration_ns is not None:
-                self._iteration_end_ns[replica.id] = now_ns + duration_ns
-                self._wake_at(now_ns + duration_ns)
-
-    def _sample(self, now_ns: int) -> None:
-        """Takes a sample, and goes on sampling as long as something can still happen."""
-        row = self._row(now_ns)
-        self.rows.append(row)
-        if self._observer is not None:
-            self._observer.on_sample(row)
-        if len(self.rows) > self._row_limit:
-            self.rows = self.rows[::2]
-            self.interval_ns *= 2
-        if self._alarms:
-            self._next_sample_ns = now_ns + self.interval_ns
-            self._wake_at(self._next_sample_ns)
-
-    def _row(self, now_ns: int) -> TelemetryRow:
-        mean_s = self._completion_ns / (self._finished * NS_PER_S) if self._finished else None
-        replicas = self._replicas
-        return TelemetryRow(
-            t_ns=now_ns,
-            waiting=tuple(len(r.waiting) for r in replicas),
-            running=tuple(len(r.running) for r in replicas),
-            kv_usage=tuple(round(r.used_blocks / r.total_blocks, USAGE_DIGITS) for r in replicas),
-            preemptions=tuple(r.preemptions for r in replicas),
-            held=len(self._held),
-            finished=self._finished,
-            mean_completion_s=mean_s,
-            generated_tokens=sum(r.generated_tokens for r in replicas),
-        )
-
-    def _end(self, request: Request, outcome: Outcome, now_ns: int) -> None:
-        if request.outcome is not None:
-            raise ConservationError(f"Request {request.id} ended twice: {request.outcome}, then {outcome}.")
-        request.outcome = outcome
-        request.finish_ns = now_ns
-
-    def _check_conservation(self) -> None:
-        """Every request has ended; no replica holds a block or runs a request; tokens add up."""
-        for replica in self._replicas:
-            if replica.used_blocks or replica.running:
-                raise ConservationError(f"Replica {replica.id} still holds {replica.used_blocks} KV blocks at the end.")
-        generated = sum(replica.generated_tokens for replica in self._replicas)
-        booked = sum(request.generated_tokens for request in self.requests)
-        finished = [request for request in self.requests if request.outcome == "finished"]
-        whole = all(request.generated_tokens == request.output_tokens for request in finished)
-        if generated != booked or not whole or len(finished) != self._finished:
-            raise ConservationError("Output tokens or finished requests don't add up at the end of the run.")
+def _little_endian_sha256(numbers: array[int]) -> str:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return hashlib.sha256(numbers).hexdigest()
 
 
 def _told(router: Router | Oracle, workload: Workload) -> Router:

@@ -9,6 +9,9 @@ Token accounting (the field's order of events, and Vidur's):
   last output token's KV is never computed.
 * A preempted request loses its cache and must prefill ``prompt_tokens + generated_tokens``; the end of that
   prefill yields output token ``generated_tokens + 1``. TTFT keeps its first value.
+
+While a request decodes, ``kv_tokens`` and ``generated_tokens`` rest at what they were when it began to: the tokens
+since then follow from its replica's lockstep clock (see :mod:`sim.lockstep`).
 """
 
 from __future__ import annotations
@@ -22,18 +25,20 @@ NEVER = -1
 
 
 class Request:
-    """Mutable on purpose: the engine's inner loop counts tokens here. Times are ns; -1 means not yet.
+    """Mutable on purpose: the engine keeps its state here. Times are ns; -1 means not yet.
 
-    Ids are given in order of arrival, so comparing ids is comparing (arrival, id).
+    Ids are given in order of arrival, so comparing ids is comparing (arrival, id). ``decoding_since`` and
+    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode.
     """
 
     __slots__ = (
         "arrival_ns",
-        "blocks",
+        "decoding_since",
         "finish_ns",
         "first_scheduled_ns",
         "first_token_ns",
         "generated_tokens",
+        "growth_phase",
         "id",
         "kv_tokens",
         "lost_kv_tokens",
@@ -55,7 +60,8 @@ class Request:
         self.kv_tokens = 0
         self.lost_kv_tokens = 0
         self.generated_tokens = 0
-        self.blocks = 0
+        self.decoding_since = NEVER
+        self.growth_phase = NEVER
         self.restarts = 0
         self.replica = NEVER
         self.routed_ns = NEVER
@@ -71,7 +77,6 @@ class Request:
         """
         self.lost_kv_tokens = max(self.lost_kv_tokens, self.kv_tokens)
         self.kv_tokens = 0
-        self.blocks = 0
         self.restarts += 1
         self.prefill_target = self.prompt_tokens + self.generated_tokens
 
@@ -79,7 +84,9 @@ class Request:
         """What the router may see of it while it is held."""
         return HeldRequest(self.id, self.arrival_ns, self.prompt_tokens)
 
-    def as_placed(self) -> ReplicaRequest:
-        """What the router may see of it once it is on a replica."""
-        processed = max(self.kv_tokens, self.lost_kv_tokens)
+    def as_placed(self, steps: int = NEVER) -> ReplicaRequest:
+        """What the router may see of it once it is on a replica; ``steps``: the replica's lockstep clock."""
+        since = self.decoding_since
+        cached = self.kv_tokens if since == NEVER else self.kv_tokens + steps - since
+        processed = max(cached, self.lost_kv_tokens)
         return ReplicaRequest(self.id, self.arrival_ns, self.prompt_tokens, processed, self.restarts)

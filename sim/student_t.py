@@ -6,6 +6,7 @@ Mathematical Functions, 26.7.3 (odd) and 26.7.4 (even). The quantile is its inve
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -25,6 +26,7 @@ def central_probability(t: float, degrees: int) -> float:
     return math.sin(theta) * total
 
 
+@functools.cache
 def t_quantile_975(degrees: int) -> float:
     """The 97.5% quantile of Student's t, to about 12 digits. Raises ValueError below one degree of freedom."""
     if degrees < 1:

@@ -68,13 +68,24 @@ class HeldQueue(Sequence[HeldRequest]):
         return self._in_order[index]
 
 
+class Present:
+    """What time it is for the views. ``after_starts``: whether the iterations that start right then have started."""
+
+    __slots__ = ("after_starts", "now_ns")
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.after_starts = False
+
+
 class ReplicaView:
     """One replica (:class:`sim.api.Replica`)."""
 
-    __slots__ = ("_replica",)
+    __slots__ = ("_present", "_replica")
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, present: Present) -> None:
         self._replica = replica
+        self._present = present
 
     @property
     def id(self) -> int:
@@ -94,7 +105,7 @@ class ReplicaView:
 
     @property
     def kv_blocks_used(self) -> int:
-        return self._replica.used_blocks
+        return self._replica.used_blocks_at(self._present.now_ns, self._present.after_starts)
 
     @property
     def kv_blocks_total(self) -> int:
@@ -102,34 +113,36 @@ class ReplicaView:
 
     @property
     def waiting(self) -> Sequence[ReplicaRequest]:
-        return tuple(request.as_placed() for request in self._replica.waiting)
+        return tuple([request.as_placed() for request in self._replica.waiting])
 
     @property
     def running(self) -> Sequence[ReplicaRequest]:
-        return tuple(request.as_placed() for request in self._replica.running)
+        steps = self._replica.steps_at(self._present.now_ns)
+        return tuple([request.as_placed(steps) for request in self._replica.running])
 
 
 class ClusterView:
     """The cluster (:class:`sim.api.Cluster`); ``at`` moves it to the present instant."""
 
-    __slots__ = ("_block_tokens", "_now_ns", "_replicas")
+    __slots__ = ("_block_tokens", "_present", "_replicas")
 
     def __init__(self, replicas: Sequence[Replica], block_tokens: int) -> None:
-        self._replicas = tuple(ReplicaView(replica) for replica in replicas)
+        self._present = Present()
+        self._replicas = tuple(ReplicaView(replica, self._present) for replica in replicas)
         self._block_tokens = block_tokens
-        self._now_ns = 0
 
-    def at(self, now_ns: int) -> ClusterView:
-        self._now_ns = now_ns
+    def at(self, now_ns: int, after_starts: bool = False) -> ClusterView:
+        self._present.now_ns = now_ns
+        self._present.after_starts = after_starts
         return self
 
     @property
     def now_ns(self) -> int:
-        return self._now_ns
+        return self._present.now_ns
 
     @property
     def now_s(self) -> float:
-        return self._now_ns / NS_PER_S
+        return self._present.now_ns / NS_PER_S
 
     @property
     def block_tokens(self) -> int:

@@ -10,6 +10,7 @@ camera on a recovery gives the second crash.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 from sessions import events as ev
+from sessions.agents import tools
 from sessions.designs import objects, own, plumbing
 from sessions.experiments.pool import Pool
 from sessions.journal import Journal
@@ -203,6 +205,7 @@ def quickly() -> Iterator[None]:
     with (
         patch.object(ServingPlayground, "check", checked),
         patch.object(ServingPlayground, "scenario", card),
+        patch.object(tools, "specs", functools.cache(tools.specs)),
         patch.object(os, "fsync", lambda _fd: None),
         patch.object(plumbing, "_CONFIG", (*plumbing._CONFIG, ("core.fsync", "none"))),
     ):

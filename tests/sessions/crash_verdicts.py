@@ -124,15 +124,18 @@ def _unapproved(events: Iterable[ev.Event], given: set[tuple[str, str]]) -> str:
     return ""
 
 
-def _commits(workspace: Workspace, events: Iterable[ev.Event]) -> str:
+def _commits(workspace: Workspace, events: Sequence[ev.Event]) -> str:
     """One commit, the one in the journal, with its tag, and its files in the working tree."""
     accepted = [event.data for event in events if isinstance(event.data, ev.DesignAccepted)]
     log = workspace.repository.log()
     if [(c.commit, c.tag) for c in log] != [(a.commit, a.tag) for a in accepted] or len(log) != 1:
         return f"{len(log)} commits ({[c.tag for c in log]}) for {len(accepted)} accepted designs in the journal"
-    design = workspace.repository.show(log[0].commit)
-    folder = workspace.root / "designs" / design.slot / design.design
-    for name, content in design.files.items():
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != content:
-            return f"{name} of {design.design} isn't in the working tree as it was committed"
+    folder = workspace.root / "designs" / log[0].slot / log[0].design
+    source = next(
+        e.data.source for e in events if isinstance(e.data, ev.DesignWritten) and e.data.design == folder.name
+    )
+    files = ("policy.py", "card.md", "evidence.json", "journal.jsonl")
+    missing = [name for name in files if not (folder / name).is_file() or not (folder / name).stat().st_size]
+    if missing or (folder / "policy.py").read_text(encoding="utf-8") != source:
+        return f"the files of {folder.name} aren't in the working tree as they were accepted ({missing})"
     return ""

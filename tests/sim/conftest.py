@@ -14,11 +14,11 @@ import pytest
 from sim.cost import IterationCost, Profile
 from sim.engine import Policies, simulate_workload
 from sim.policies import make_router
-from sim.replica import Replica
-from sim.request import Request
 from sim.result import Result
 from sim.scenario import ClusterSpec, Scenario, load_scenario
 from sim.workload.build import Workload, make_workload
+from tests.sim.reference.replica import Replica
+from tests.sim.reference.request import Request
 
 PROFILE = Profile("round", "A10", "Llama-3-8B", "made up", (1, 1000), (1_000, 1_000_000))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.request import Request
+from tests.sim.reference.request import Request
 
 
 def test_a_lone_request_takes_its_prefill_and_one_decode_per_further_token(new_replica, iterate):
