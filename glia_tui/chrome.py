@@ -73,7 +73,7 @@ def _best(state: StudyState) -> list[str]:
     experiment, comparison = found
     assert experiment.result is not None
     metrics = experiment.result.candidate.metrics if experiment.result.candidate else {}
-    change = wording.percent(comparison.relative)
+    change = wording.percent(state.gain_over_baseline(comparison))
     value = wording.amount(comparison.metric, comparison.candidate)
     interval = wording.with_interval(metrics, comparison.metric, comparison.candidate)
     return [f"best {interval} ({change})", f"best {value} {change}"]

@@ -111,6 +111,19 @@ class StudyState:
         ]
         return min(better, key=_candidate_mean, default=None)
 
+    def gain_over_baseline(self, comparison: ev.Comparison) -> float:
+        """Relative change of the comparison's candidate against the study's own baseline (-0.4: 40% lower).
+
+        An experiment may have compared with an earlier design; the study's baseline was measured on the same seeds.
+        """
+        for experiment in self.experiments.values():
+            found = experiment.result and experiment.result.comparison
+            if found and self.started and experiment.proposal.baseline == self.started.baseline:
+                same = found.metric == comparison.metric and found.seeds == comparison.seeds
+                if same and found.baseline:
+                    return comparison.candidate / found.baseline - 1
+        return comparison.relative
+
     def experiment_of_call(self, call_id: str) -> Experiment | None:
         return next((e for e in self.experiments.values() if e.proposal.call_id == call_id), None)
 
