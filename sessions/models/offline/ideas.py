@@ -124,8 +124,8 @@ def _explore(known: Knowledge, best: Trial, spec: RouterSpec) -> Iterator[Idea]:
             "hold requests until their KV fits",
             with_mechanism(known, spec, "head-room", None),
             best.design,
-            f"Under {best.design} {preempted:.0%} of the requests are preempted and start over; that work makes completion "
-            "slow. Holding requests at the router until a replica has room for them removes it.",
+            f"Under {best.design} {preempted:.0%} of the requests are preempted and start over; that work "
+            "makes completion slow. Holding requests at the router until a replica has room for them removes it.",
             "Admission head-room: prompt plus an output allowance must fit in the blocks not yet committed.",
             _relative(metric, low, high, f"the {FIGURES[metric].title} falls by less than {-high:.0f}%"),
         )
