@@ -24,9 +24,11 @@ from textual.screen import Screen
 from textual.widgets import TextArea
 from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
+from glia_tui.invocation import program
 from glia_tui.lines import Role
 from glia_tui.ports import StudySession
 from glia_tui.screens.editing import EditScreen
+from glia_tui.screens.keys import Timed
 from glia_tui.screens.setup import SetupScreen
 from glia_tui.screens.study import StudyScreen
 from glia_tui.setup import Setup
@@ -58,9 +60,11 @@ class GliaApp(App[None]):
         Binding("ctrl+c", "copy_or_leave", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, opening: StudySession | Setup, *, clock: Callable[[], float] = monotonic) -> None:
-        """``opening``: a study, or what one is set up with first. ``clock``: monotonic, in seconds; the tests bring
-        their own."""
+    def __init__(
+        self, opening: StudySession | Setup, *, clock: Callable[[], float] = monotonic, after: Timed | None = None
+    ) -> None:
+        """``opening``: a study, or what one is set up with first. ``clock``: monotonic, in seconds; ``after``: what
+        delays the keys of verbs, the screen's timers by default. The tests bring their own."""
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         if self.no_color:  # the theme whose cursor and selection are reversed and not coloured
             self.theme = "ansi-dark"
@@ -68,6 +72,7 @@ class GliaApp(App[None]):
         self.session = None if isinstance(opening, Setup) else opening
         """The study; ``None`` while it is still being set up."""
         self._clock = clock
+        self._after = after
         self._is_leaving = False
         self._driving: Worker[None] | None = None
 
@@ -90,7 +95,7 @@ class GliaApp(App[None]):
 
     def _open(self, session: StudySession) -> StudyScreen:
         """The study runs after the first paint, and after the screen listens."""
-        screen = StudyScreen(session, self._clock)
+        screen = StudyScreen(session, self._clock, self._after)
         self.push_screen(screen)
         self.call_after_refresh(self._start, session)
         return screen
@@ -162,11 +167,11 @@ class GliaApp(App[None]):
             self.exit(message=Text("No study was begun."))
             return
         started = self.session.state.started
-        words = f"Saved. Resume with: glia sessions resume {started.session}" if started else "Saved."
+        words = f"Saved. Resume with: {program()} sessions resume {started.session}" if started else "Saved."
         try:
             await self.session.close()
         except SessionError as error:
-            words = f"{error} What was written before is safe: glia sessions list shows it."
+            words = f"{error} What was written before is safe: {program()} sessions list shows it."
         self.exit(message=Text(words))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:

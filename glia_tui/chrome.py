@@ -124,10 +124,17 @@ def rule(left: Piece, right: Piece, width: int) -> Line:
     gap = width - Line((*start, *end)).width
     if gap < 1 and right:
         return rule(left, (), width)
+    if gap < 0 and len(left) == 1 and (shorter := _shorter(left[0].text)):
+        return rule((Span(shorter, left[0].role),), (), width)
     if gap < 0:
         words = elide(Line(left).plain, max(width - 4, 1))
         return rule((Span(words, left[0].role),), (), width) if width > 8 else Line((Span("─" * width, "rule"),))
     return Line((*start, Span("─" * gap, "rule"), *end))
+
+
+def _shorter(words: str) -> str:
+    """``words`` without their last part: after a comma, then after a colon; empty where there is none."""
+    return next((words.rpartition(mark)[0] for mark in (", ", ": ") if mark in words), "")
 
 
 def fit(pieces: Sequence[Piece], width: int, gap: int = 2) -> list[Piece]:

@@ -11,7 +11,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 _USUAL = ("nano", "vim", "vi")
@@ -38,6 +39,25 @@ def editor_command(environment: Mapping[str, str]) -> list[str]:
         if found := shutil.which(name, path=environment.get("PATH")):
             return [found]
     raise EditorError("No editor was found: set $EDITOR to one, for example EDITOR=nano.")
+
+
+def edit_handing_over(suspend: Callable[[], AbstractContextManager[None]], text: str, name: str) -> str:
+    """:func:`edit_text` while ``suspend`` has given the terminal away, which it gets back whatever happens.
+
+    Textual's ``suspend`` doesn't resume when its body raises, so nothing is raised in there.
+    """
+    editor_command(os.environ)  # said before the terminal is given away
+    after, failure = text, None
+    with suspend():
+        try:
+            after = edit_text(text, name)
+        except (EditorError, OSError, ValueError, KeyboardInterrupt) as error:
+            failure = error
+    if isinstance(failure, EditorError):
+        raise failure
+    if failure is not None:
+        raise EditorError(f"The editor failed ({failure or 'interrupted'}); nothing was taken over.") from failure
+    return after
 
 
 def edit_text(text: str, name: str, environment: Mapping[str, str] | None = None) -> str:

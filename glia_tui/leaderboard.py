@@ -121,6 +121,8 @@ class _Columns:
 
     rank: int
     name: int
+    mean: int
+    change: int
     p99: int
     commit: int
 
@@ -129,19 +131,21 @@ def _columns(places: list[Place], width: int) -> _Columns:
     """What fits in ``width`` cells beside mark, mean and change: the commit first, then rank, then P99."""
     wanted = max([8, *(len(place.design) + 2 for place in places)])
     least = min(wanted, _NAME)
-    spare = width + 1 - _MARK - least - _MEAN - _CHANGE  # the last column needs no gap
+    mean = max([_MEAN, *(len(_mean(place)) + 1 for place in places)])
+    change = max([_CHANGE, *(len(_change(place)) + 1 for place in places)])
+    spare = width + 1 - _MARK - least - mean - change  # the last column needs no gap
     commit = _COMMIT if any(place.commit for place in places) and spare >= _COMMIT else 0
     rank = _RANK if spare - commit >= _RANK else 0
     p99 = _P99 if spare - commit - rank >= _P99 else 0
-    return _Columns(rank, max(min(wanted, least + spare - commit - rank - p99), 2), p99, commit)
+    return _Columns(rank, max(min(wanted, least + spare - commit - rank - p99), 2), mean, change, p99, commit)
 
 
 def table(places: list[Place], width: int) -> list[Line]:
     """The leaderboard in ``width`` cells, with a header; the experiment's title where there is room for it."""
     columns = _columns(places, width)
     unit = wording.unit_of(places[0].metric) if places else ""
-    header = [" " * _MARK, pad("#", columns.rank), pad("design", columns.name), pad(f"mean ({unit})", _MEAN)]
-    header += [" " * _CHANGE, pad("P99", columns.p99), pad("commit", columns.commit)]
+    header = [" " * _MARK, pad("#", columns.rank), pad("design", columns.name), pad(f"mean ({unit})", columns.mean)]
+    header += [" " * columns.change, pad("P99", columns.p99), pad("commit", columns.commit)]
     ranks = [place.rank for place in places]
     lines = [line(("".join(header).rstrip(), "muted"))]
     for place in places:
@@ -152,7 +156,7 @@ def table(places: list[Place], width: int) -> list[Line]:
             Span(pad(mark, _MARK), role),
             Span(pad(rank, columns.rank), "muted"),
             Span(pad(elide(place.design, columns.name - 1), columns.name), weight),
-            *_figures(place, role, columns.p99),
+            *_figures(place, role, columns),
             Span(pad(place.commit[:7], columns.commit), "good"),
         ]
         room = width - sum(len(span.text) for span in spans)
@@ -162,14 +166,23 @@ def table(places: list[Place], width: int) -> list[Line]:
     return lines
 
 
-def _figures(place: Place, role: Role, p99_width: int) -> list[Span]:
+def _mean(place: Place) -> str:
+    """The mean with its interval, without the unit, which the header has."""
     if place.mean is None or place.arm is None:
-        return [Span(pad(f"failed: {place.message}", _MEAN + _CHANGE + p99_width), "bad")]
-    mean = wording.with_interval(place.arm.metrics, place.metric, place.mean)
-    unit = wording.unit_of(place.metric)
-    change = wording.percent(place.relative) if place.relative is not None else ""
-    spans = [Span(pad(mean.removesuffix(unit).rstrip(), _MEAN)), Span(pad(change, _CHANGE), role)]
-    if p99_width:
+        return ""
+    words = wording.with_interval(place.arm.metrics, place.metric, place.mean)
+    return words.removesuffix(wording.unit_of(place.metric)).rstrip()
+
+
+def _change(place: Place) -> str:
+    return wording.percent(place.relative) if place.relative is not None else ""
+
+
+def _figures(place: Place, role: Role, columns: _Columns) -> list[Span]:
+    if place.mean is None or place.arm is None:
+        return [Span(pad(f"failed: {place.message}", columns.mean + columns.change + columns.p99), "bad")]
+    spans = [Span(pad(_mean(place), columns.mean)), Span(pad(_change(place), columns.change), role)]
+    if columns.p99:
         p99 = wording.measured(place.arm.metrics, "e2e_s.p99")
-        spans.append(Span(pad(wording.number(p99) if p99 is not None else "", p99_width)))
+        spans.append(Span(pad(wording.number(p99) if p99 is not None else "", columns.p99)))
     return spans

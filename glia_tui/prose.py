@@ -19,7 +19,15 @@ _INLINE = re.compile(r"(`[^`]+`|\*\*[^*]+\*\*|(?<![\w*])\*[^*\s][^*]*\*(?![\w*])
 
 
 def prose(text: str) -> list[Row]:
-    """The rows of ``text``. Line breaks are kept: an agent that breaks a line means it."""
+    """The rows of ``text``; its plain lines where it can't be laid out, because no text may end the app."""
+    try:
+        return _read(text)
+    except Exception:
+        return [Row((Span(plain),)) for plain in clean(text).strip("\n").split("\n")]
+
+
+def _read(text: str) -> list[Row]:
+    """Line breaks are kept: an agent that breaks a line means it."""
     rows: list[Row] = []
     fence: list[str] | None = None
     language = ""

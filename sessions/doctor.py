@@ -28,8 +28,10 @@ MIN_PYTHON = (3, 11)
 
 NOT_STOPPED = {
     "process": (
-        "A design runs in a process of its own without environment, without open files and with limits on memory and "
-        "time, but with your rights: it isn't stopped from reading your files, opening sockets or starting processes. "
+        "A design runs in a process of its own with limits on memory and time, is told neither output lengths nor the "
+        "workload's seed, and can open no file, socket or pipe. There is no filter of system calls yet: it isn't "
+        "stopped from looking up names, sizes and modes of your files, changing modes, changing limits and priorities "
+        "of your other processes and, run as root, starting processes (they are ended with the run). "
         "Approve only designs that you have read."
     ),
 }
@@ -188,6 +190,7 @@ def _origin(key: str, git_dir: Path | None) -> str:
 
 def isolation() -> Finding:
     """The level in force, tried with a shipped router as if an agent had written it."""
+    from sessions.experiments.lockdown import landlock_version
     from sessions.playground import find_playground
     from sessions.store import ISOLATION
 
@@ -196,11 +199,28 @@ def isolation() -> Finding:
     source = playground.shipped_source(slot, playground.shipped(slot)[0])
     tried = playground.check(slot, source)
     meaning = NOT_STOPPED.get(ISOLATION, "")
-    facts: dict[str, JsonValue] = {"level": ISOLATION, "not_stopped": meaning, "tried": tried.outcome}
+    version = landlock_version()
+    facts: dict[str, JsonValue] = {
+        "level": ISOLATION,
+        "not_stopped": meaning,
+        "tried": tried.outcome,
+        "landlock": version,
+    }
     if tried.outcome != "ok":
         text = f"A sealed design can't be run here ({tried.outcome}): {tried.message}"
         return Finding("isolation", "problem", text, "Allow this user to start processes and to use 1 GiB each.", facts)
-    return Finding("isolation", "ok", f"Level {ISOLATION}. {meaning}".strip(), "", facts)
+    return Finding("isolation", "ok", f"Level {ISOLATION}. {meaning} {_landlock(version)}", "", facts)
+
+
+def _landlock(version: int) -> str:
+    """What the kernel's Landlock adds; ``version`` of its interface, 0 without one."""
+    if not version:
+        return (
+            "This system has no Landlock (Linux 5.13 or later): a design isn't stopped from deleting or renaming your "
+            "files, running programs or signalling your processes."
+        )
+    signals = " and signals to" if version >= 6 else "; it isn't stopped from signalling"
+    return f"Landlock (version {version}) denies it all files, programs, the memory of{signals} your other processes."
 
 
 def backend(found: InForce, environment: Mapping[str, str], make_backend: Callable[[str], object]) -> Finding:

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from glia_tui import diffing
 from glia_tui.actions import COMMANDS, Command, UnknownCommand, help_rows, parse
 from glia_tui.answering import AnswerVerb
-from glia_tui.editor import EditorError, edit_text
+from glia_tui.editor import EditorError, edit_handing_over
 from glia_tui.lines import one_line, wrap_all
 from glia_tui.proposals import DesignChange, change_of, design_change
 from glia_tui.raster import Symbols
@@ -179,8 +179,7 @@ class StudyCommands:
         screen = self._screen
         try:
             before = screen.desk.text_to_edit(approval)
-            with screen.app.suspend():
-                after = edit_text(before, screen.desk.design_of(approval))
+            after = edit_handing_over(screen.app.suspend, before, screen.desk.design_of(approval))
         except SuspendNotSupported:
             screen.tell(NO_HANDING_OVER, "warn")
         except (EditorError, SessionError) as error:

@@ -22,7 +22,7 @@ from glia_tui import chrome
 from glia_tui.actions import EDITING
 from glia_tui.answering import AnswerDesk
 from glia_tui.diffing import diff_size
-from glia_tui.editor import EditorError, edit_text
+from glia_tui.editor import EditorError, edit_handing_over
 from glia_tui.lines import Line, Role, Span, elide, one_line, wrap_all
 from glia_tui.ports import StudySession
 from glia_tui.proposals import brief_rows, card_title
@@ -147,8 +147,7 @@ class EditScreen(Screen[str]):
     def _outside(self) -> None:
         """Hands the terminal to the engineer's editor; what it leaves comes back here and answers nothing."""
         try:
-            with self.app.suspend():
-                after = edit_text(self.source, self._design)
+            after = edit_handing_over(self.app.suspend, self.source, self._design)
         except SuspendNotSupported:
             self.tell(NO_HANDING_OVER, "warn")
         except (EditorError, SessionError) as error:

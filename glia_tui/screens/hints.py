@@ -17,10 +17,10 @@ _VERBS = ("approve", "edit", "redirect", "reject", "always", "diff")
 
 
 def verb_hints(screen: StudyScreen) -> list[Hint]:
-    """The verbs of the waiting approval; dimmed while the composer has the focus and takes the keys."""
-    active = not screen.composer.has_focus
+    """The verbs of the waiting approval, dimmed where their keys do nothing; dots after the one about to be used."""
+    active, armed = screen.card_has_focus, screen.verb_keys.armed
     verbs = [BY_NAME[name] for name in _VERBS if screen.commands.allows(name)]
-    return [Hint(verb.shown_key, verb.label, verb.name, active) for verb in verbs]
+    return [Hint(v.shown_key, v.label + ("…" if v.name == armed else ""), v.name, active) for v in verbs]
 
 
 def key_hints(screen: StudyScreen) -> list[Hint]:

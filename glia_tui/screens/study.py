@@ -11,14 +11,13 @@ from typing import ClassVar
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
 from glia_tui import chrome
-from glia_tui.actions import COMMANDS
 from glia_tui.answering import AnswerDesk
 from glia_tui.leaderboard import leaderboard
 from glia_tui.lines import Line, Role, Span
@@ -27,6 +26,7 @@ from glia_tui.present import Change, Entry, Feed
 from glia_tui.proposals import card_rows, card_title
 from glia_tui.screens.commands import StudyCommands
 from glia_tui.screens.hints import key_hints, verb_hints
+from glia_tui.screens.keys import STUDY_KEYS, Timed, VerbKeys
 from glia_tui.widgets.bars import HintBar, Made, Tabs
 from glia_tui.widgets.cluster import ClusterPanel
 from glia_tui.widgets.composer import Composer, Prompt, Suggestions
@@ -45,22 +45,14 @@ _FLUSH_S = 0.12
 class StudyScreen(Screen[None]):
     """Everything of one study on one screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(",".join(command.keys), command.action, command.label, show=False)
-            for command in COMMANDS
-            if command.keys and command.name != "quit"
-        ),
-        Binding("tab", "leave", "next", show=False),
-        Binding("shift+tab", "leave(-1)", "previous", show=False),
-        Binding("escape", "back", "back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = STUDY_KEYS
 
-    def __init__(self, session: StudySession, clock: Callable[[], float]) -> None:
+    def __init__(self, session: StudySession, clock: Callable[[], float], after: Timed | None = None) -> None:
         super().__init__()
         self.session = session
         self.desk = AnswerDesk(session, clock)
         self.commands = StudyCommands(self)
+        self.verb_keys = VerbKeys(self, after)
         self.pane = PANES[0]
         self.feed = Feed(session.state, session.source_of, chrome.about(session.state, session.title))
         self._clock = clock
@@ -202,8 +194,7 @@ class StudyScreen(Screen[None]):
         """What the keys do now."""
         card = self.query_one(ProposalCard)
         if card.display:
-            typing = self.composer.has_focus
-            below = "Tab: answer" if typing else "↑↓ scroll" if card.hides_some and card.body.has_focus else ""
+            below = "Tab: answer" if not card.body.has_focus else "↑↓ scroll" if card.hides_some else ""
             card.hint(verb_hints(self), below)
         self.query_one("#keys", HintBar).show(key_hints(self))
 
@@ -243,6 +234,10 @@ class StudyScreen(Screen[None]):
         self.show_pane(PANES[(PANES.index(self.pane) + 1) % len(PANES)])
 
     composer = getters.query_one(Composer)
+
+    @property
+    def card_has_focus(self) -> bool:
+        return self.query_one(ProposalCard).body.has_focus
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)
@@ -291,6 +286,9 @@ class StudyScreen(Screen[None]):
 
     async def action_do(self, name: str) -> None:
         await self.commands.perform(name)
+
+    def on_key(self, event: events.Key) -> None:
+        self.verb_keys.take(event)
 
     def action_leave(self, step: int = 1) -> None:
         self.commands.leave(step)

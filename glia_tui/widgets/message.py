@@ -36,6 +36,7 @@ class Message(Paper):
 
     def _lay_out(self) -> None:
         assert self.parent is not None
-        lines = wrap(row((self._text, self._role)), max(self.container_size.width - 3, 8)) if self._text else []
+        width = self.container_size.width or self.screen.size.width  # before its first layout it has no container
+        lines = wrap(row((self._text, self._role)), max(width - 3, 8)) if self._text else []
         self.styles.height = min(len(lines), _MOST_ROWS)
         self.show(lines)

@@ -54,6 +54,8 @@ class ProposalCard(Vertical):
         """Takes at most ``most_rows`` of the screen; ``compact``: one line, because another pane is shown."""
         self._most_rows, self._is_compact = most_rows, compact
         self.set_class(compact, "-compact")
+        if compact:
+            self.body.styles.height = 0  # not hidden: it can still have the focus that the verbs' keys need
         self._fit()
 
     def hint(self, hints: list[Hint], below: str) -> None:

@@ -8,6 +8,7 @@ while it is at the end.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -133,7 +134,7 @@ class Transcript(Paper, can_focus=True):
             return []
         entry = block.entry
         role = SPEAKER_ROLES[entry.speaker]
-        body = wrap_all(entry.rows, width - (2 if entry.detail else 0))
+        body = _laid_out(entry, width - (2 if entry.detail else 0))
         if entry.detail:
             mark = "▾ " if block.unfolded else "▸ "
             marked: Role = "accent" if entry.key == self._marked else "muted"
@@ -142,7 +143,7 @@ class Transcript(Paper, can_focus=True):
                 for number, line in enumerate(body)
             ]
             if block.unfolded:
-                inner = entry.detail(width - 4)
+                inner = _unfolded(entry.detail, width - 4)
                 body += [Line((Span("  │ ", "rule"), *filled(line, width - 4))) for line in inner]
         if self._has_gutter():
             lines = [Line((_label(block, role, number), *line.spans), line.fill) for number, line in enumerate(body)]
@@ -292,6 +293,21 @@ class Transcript(Paper, can_focus=True):
     def _block_at(self, number: int) -> _Block | None:
         at = bisect_right(self._tops, number) - 1
         return self._blocks[at] if 0 <= at < len(self._blocks) else None
+
+
+def _laid_out(entry: Entry, width: int) -> list[Line]:
+    """The entry's rows; one that can't be laid out is shown as it is, because no text may end the app."""
+    try:
+        return wrap_all(entry.rows, width)
+    except Exception:
+        return [Line((Span(r.plain[: max(width, 1)], "muted"),)) for r in entry.rows]
+
+
+def _unfolded(detail: Callable[[int], list[Line]], width: int) -> list[Line]:
+    try:
+        return detail(width)
+    except Exception as error:
+        return [Line((Span(f"this can't be drawn ({type(error).__name__})"[: max(width, 1)], "warn"),))]
 
 
 def _label(block: _Block, role: Role, number: int) -> Span:

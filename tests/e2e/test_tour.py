@@ -75,6 +75,7 @@ class Terminal:
         self.child.send("\t")
         self.settle(0.2)
         self.child.send(key)
+        self.settle(0.6)  # a verb is held back until no second key shows that it was typing
 
     def say(self, text: str) -> None:
         self.child.send(text)

@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from glia_tui.app import GliaApp
+from glia_tui.screens.keys import HOLD_S
 from glia_tui.screens.study import StudyScreen
 from glia_tui.widgets.paper import Paper
 from sessions import events as ev
@@ -51,8 +52,12 @@ class Driven:
             await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
+        """Presses ``keys`` one right after the other, then waits until a verb's key would have counted."""
         await self.pilot.press(*keys)
         await self.settle()
+        if self.clock.waiting:
+            self.clock.advance(HOLD_S)
+            await self.settle()
 
     async def type(self, text: str, *keys: str) -> None:
         """Puts ``text`` into the composer at once, as a paste does, and presses ``keys``."""
@@ -79,7 +84,7 @@ async def driven(
 ) -> AsyncIterator[Driven]:
     session = session or ScriptedSession().start()
     clock = Clock()
-    app = GliaApp(session, clock=clock)
+    app = GliaApp(session, clock=clock, after=clock.after)
     app.animation_level = "full" if animated else "none"
     async with app.run_test(size=size) as pilot:
         study = Driven(app, session, clock, pilot)

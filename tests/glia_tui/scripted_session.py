@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,9 +53,23 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.waiting: list[tuple[float, Callable[[], None]]] = []
 
     def __call__(self) -> float:
         return self.now
+
+    def after(self, delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
+        """Calls ``call`` when the clock has been moved by ``delay_s``; returns what calls that off."""
+        waiting = (self.now + delay_s, call)
+        self.waiting.append(waiting)
+        return lambda: self.waiting.remove(waiting) if waiting in self.waiting else None
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass, and calls what is due."""
+        self.now += seconds
+        for waiting in [one for one in self.waiting if one[0] <= self.now]:
+            self.waiting.remove(waiting)
+            waiting[1]()
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ async def test_typing_never_answers_a_proposal_nor_loses_the_focus_to_it() -> No
 async def test_a_key_in_the_first_half_second_does_nothing() -> None:
     async with driven() as study:
         await study.propose(grace=False)
-        await study.press("tab", "a", "x", "A")
+        await study.press("tab", "a")
         assert study.session.answers == []
         assert "only just arrived" in study.message
         study.clock.now += 0.6
@@ -83,7 +84,8 @@ async def test_redirect_takes_words_under_its_own_prompt() -> None:
 async def test_a_redirect_is_cancelled_with_escape() -> None:
     async with driven() as study:
         await study.propose()
-        await study.press("tab", "r", *"order", "escape")
+        await study.press("tab", "r")
+        await study.press(*"order", "escape")
         assert study.session.answers == []
         assert study.study.composer.text == ""
         assert "redirect exp-1>" not in study.screen_text
@@ -94,7 +96,8 @@ async def test_a_redirect_is_cancelled_with_escape() -> None:
 async def test_a_redirect_whose_proposal_was_answered_elsewhere_is_not_sent_as_one() -> None:
     async with driven() as study:
         await study.propose()
-        await study.press("tab", "r", *"late")
+        await study.press("tab", "r")
+        await study.press(*"late")
         study.session.emit("system", ev.ApprovalAnswered(approval="ask-1", verb="approve", rule="gate: trusted"))
         await study.settle()
         assert "redirect exp-1>" not in study.screen_text
@@ -160,6 +163,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+BYTES = "import sys; open(sys.argv[1], 'wb').write(bytes([255, 254]))"
 APPEND = "import sys; p = sys.argv[1]; t = open(p).read(); open(p, 'w').write(t + '# edited\\n')"
 
 
@@ -203,6 +207,32 @@ async def test_a_missing_editor_is_said(monkeypatch: pytest.MonkeyPatch) -> None
         assert "$EDITOR names 'no-such-editor'" in study.message
 
 
+@pytest.mark.parametrize("failure", ["missing", "code 3", "not text"])
+async def test_a_failing_editor_gives_the_terminal_back_and_answers_nothing(
+    editor: Path, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    handed: list[str] = []
+
+    @contextlib.contextmanager
+    def suspend(app: GliaApp) -> Iterator[None]:
+        handed.append("away")
+        yield  # like the terminal's own: an error here would leave the app suspended
+        handed.append("back")
+
+    monkeypatch.setattr(GliaApp, "suspend", suspend)
+    if failure == "missing":
+        monkeypatch.setenv("EDITOR", str(editor.parent / "no-such-editor"))
+    editor.write_text("import sys; sys.exit(3)" if failure == "code 3" else BYTES)
+    async with driven() as study:
+        await study.propose()
+        await study.press("tab", "E")
+        assert handed == ([] if failure == "missing" else ["away", "back"])
+        assert study.session.answers == []
+        assert study.message
+        await study.press("escape", *"still here")
+        assert study.study.composer.text == "still here"
+
+
 async def test_the_diff_opens_over_the_study_and_closes() -> None:
     async with driven(LARGE) as study:
         await study.propose()
@@ -233,6 +263,9 @@ async def test_verbs_stay_on_the_screen_in_every_pane() -> None:
             assert "exp-1  Shortest" in study.screen_text
             assert "a approve" in study.screen_text
         await study.press("a")
+        assert study.session.answers == []
+        await study.press("escape")
+        await study.press("tab", "a")
         assert study.verbs == ["approve"]
 
 

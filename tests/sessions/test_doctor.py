@@ -11,6 +11,7 @@ import pytest
 from sessions.designs.plumbing import run_git
 from sessions.doctor import NOT_STOPPED, Finding, examine
 from sessions.errors import SessionError
+from sessions.experiments.lockdown import landlock_version
 from sessions.settings import examine as examine_settings
 from sessions.store import ISOLATION, Workspace
 
@@ -45,6 +46,7 @@ def test_the_isolation_level_in_force_is_named_with_what_it_does_not_stop(tmp_pa
     assert found.facts["tried"] == "ok"
     assert "isn't stopped" in NOT_STOPPED[ISOLATION]
     assert NOT_STOPPED[ISOLATION] in found.text
+    assert ("denies it all files" in found.text) == (landlock_version() > 0)
 
 
 def test_of_a_key_only_whether_it_is_set_is_told(tmp_path: Path) -> None:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
-from pathlib import Path
 
 import pytest
 
-import sim
 from sessions.errors import SessionError
-from sessions.experiments.design_source import ALLOWED_IMPORTS
-from sessions.experiments.lockdown import landlock_version
 from sessions.experiments.statistics import held_out_seeds
 from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
 from sim.policies import policy_seed, router_names
@@ -204,49 +200,6 @@ def test_the_environment_of_a_design_is_empty(monkeypatch: pytest.MonkeyPatch) -
     assert result.outcome == "exception"
     assert "sk-secret" not in result.message
     assert "ValueError (([], '/'))" in result.message
-
-
-@pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
-@pytest.mark.parametrize(
-    "line",
-    [
-        "open('/etc/passwd')",
-        f"open({str(Path(sim.__file__).with_name('engine.py'))!r})",
-        f"os.listdir({str(Path(sim.__file__).parent)!r})",
-        "open('/proc/self/environ')",
-        "open(f'/proc/{os.getppid()}/environ')",
-        "open(f'/proc/{os.getppid()}/mem', 'rb')",
-        "open('/tmp/left-by-a-design', 'w')",
-        "os.execv('/bin/sh', ['sh'])",
-    ],
-)
-def test_a_design_gets_at_no_file(line: str) -> None:
-    limits = "os.sys.modules['resource'].setrlimit(7, (64, 64))"
-    for lines in ([line], ["try:", f"    {limits}", "except Exception: pass", line]):
-        result = evaluate(with_back_door(*lines))
-        assert result.outcome == "exception"
-        assert "PermissionError" in result.message or "Too many open files" in result.message, result.message
-
-
-@pytest.mark.parametrize("call", ["pipe()", "memfd_create('x')", "sys.modules['_socket'].socket()"])
-def test_a_design_opens_no_descriptor(call: str) -> None:
-    result = evaluate(with_back_door(f"os.{call}"))
-    assert result.outcome == "exception"
-    assert "OSError" in result.message or "Error" in result.message
-
-
-@pytest.mark.skipif(landlock_version() < 6, reason="this kernel's Landlock can't hold back signals")
-def test_a_design_can_not_signal_the_process_that_started_it() -> None:
-    result = evaluate(with_back_door("os.kill(os.getppid(), 0)"))
-    assert result.outcome == "exception"
-    assert "PermissionError" in result.message
-
-
-def test_all_that_a_policy_may_import_is_there() -> None:
-    imports = "\n".join(f"        import {name}" for name in (*ALLOWED_IMPORTS, "collections.abc"))
-    body = "        return [(r, cluster.replicas[r.id % 2]) for r in queue]"
-    result = evaluate(f"def route(queue, cluster):\n    if True:\n{imports}\n{body}\n")
-    assert result.outcome == "ok", result.message
 
 
 def test_the_seed_of_a_policy_is_no_workloads_seed() -> None:
