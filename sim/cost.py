@@ -22,9 +22,13 @@ import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
 
 from sim.errors import ScenarioError
 from sim.names import hint
+
+if TYPE_CHECKING:
+    from sim.scenario import PoolSpec
 
 PS_PER_NS = 1000
 
@@ -79,6 +83,44 @@ def _interpolated(profile: Profile) -> list[int]:
     return table
 
 
+class Cost(Protocol):
+    """How long iterations take, as a replica asks it."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether :meth:`decodes_ns` holds: iterations are asked for one by one otherwise."""
+        ...
+
+    def decodes_ns(self, decodes: int, context_tokens: int) -> tuple[int, int]:
+        """Times of consecutive iterations of the same decodes: the first, and how much each next one adds, in ns."""
+        ...
+
+    def iteration_ns(
+        self,
+        decodes: int,
+        decode_context_tokens: int,
+        prefills: int,
+        prefill_tokens: int,
+        prefill_half_pairs: int,
+    ) -> int:
+        """Time of one iteration in ns, at least 1."""
+        ...
+
+    def scaled(self, percent: int) -> Cost:
+        """The same with every iteration at ``percent`` of its time, still exact in closed form."""
+        ...
+
+
+def cost_of(pool: PoolSpec) -> Cost:
+    """The iteration time of a pool's replicas."""
+    spec = pool.cost
+    return IterationCost(
+        load_profile(spec.profile),
+        decode_attention_ns_per_token=spec.decode_attention_ns_per_token,
+        prefill_attention_ps_per_pair=spec.prefill_attention_ps_per_pair,
+    )
+
+
 class IterationCost:
     """The iteration time of one GPU and model. Stateless after construction."""
 
@@ -90,6 +132,18 @@ class IterationCost:
         self._linear_ns = _interpolated(profile)
         self._decode_ns_per_token = decode_attention_ns_per_token
         self._prefill_ps_per_pair = prefill_attention_ps_per_pair
+
+    @property
+    def linear(self) -> bool:
+        return True
+
+    def scaled(self, percent: int) -> IterationCost:
+        """Every term at ``percent`` of its time; each is rounded down by itself, so that the whole stays linear."""
+        other = IterationCost.__new__(IterationCost)
+        other._linear_ns = [max(1, ns * percent // 100) for ns in self._linear_ns]
+        other._decode_ns_per_token = self._decode_ns_per_token * percent // 100
+        other._prefill_ps_per_pair = self._prefill_ps_per_pair * percent // 100
+        return other
 
     def linear_ns(self, tokens: int) -> int:
         """Linear operators for a batch of ``tokens`` tokens (at least 1), in ns."""
@@ -107,12 +161,20 @@ class IterationCost:
         per_token = self._decode_ns_per_token
         return self.linear_ns(requests) + per_token * context_tokens, per_token * requests
 
-    def iteration_ns(self, tokens: int, decode_context_tokens: int, prefill_half_pairs: int) -> int:
+    def iteration_ns(
+        self,
+        decodes: int,
+        decode_context_tokens: int,
+        prefills: int,
+        prefill_tokens: int,
+        prefill_half_pairs: int,
+    ) -> int:
         """Time of one iteration in ns.
 
-        ``tokens``: all tokens processed in it. ``decode_context_tokens``: KV tokens read by its decoding requests.
-        ``prefill_half_pairs``: twice the token pairs of its prefill chunks, sum of ``chunk * (2*kv_before + chunk)``,
-        doubled so that it stays an integer.
+        ``decodes`` requests decode one token each and read ``decode_context_tokens`` KV tokens; ``prefills`` requests
+        compute ``prefill_tokens`` tokens of their prompts. ``prefill_half_pairs``: twice the token pairs of these
+        chunks, sum of ``chunk * (2*kv_before + chunk)``, doubled so that it stays an integer.
         """
         prefill_ns = self._prefill_ps_per_pair * prefill_half_pairs // (2 * PS_PER_NS)
-        return self.linear_ns(tokens) + prefill_ns + self._decode_ns_per_token * decode_context_tokens
+        linear_ns = self.linear_ns(decodes + prefill_tokens)
+        return linear_ns + prefill_ns + self._decode_ns_per_token * decode_context_tokens

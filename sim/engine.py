@@ -8,8 +8,9 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sim.api import Router
+from sim.api import Autoscaler, Router
 from sim.behaviour import BEHAVIOUR
+from sim.hooks import SchedulerFactory
 from sim.metrics import summarise
 from sim.oracle import Oracle
 from sim.result import Result, request_table, this_environment
@@ -26,10 +27,13 @@ class Policies:
     """The policies of one run and what they are called: ``names`` maps a slot to a name, ``{"router": "llq"}``.
 
     A router keeps state, so every run needs a fresh one. Only an oracle is told the output lengths of the workload.
+    ``scheduler``: None for the engine's own rules (``vllm-fcfs``). ``autoscaler``: None for a fixed fleet.
     """
 
     router: Router | Oracle
     names: Mapping[str, str]
+    scheduler: SchedulerFactory | None = None
+    autoscaler: Autoscaler | None = None
 
 
 def simulate(

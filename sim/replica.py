@@ -30,7 +30,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from operator import attrgetter
 
-from sim.cost import IterationCost
+from sim.cost import Cost
 from sim.lockstep import Lockstep
 from sim.request import NEVER, Request
 from sim.scenario import ClusterSpec
@@ -68,7 +68,7 @@ class Replica:
         "waiting",
     )
 
-    def __init__(self, replica_id: int, spec: ClusterSpec, cost: IterationCost) -> None:
+    def __init__(self, replica_id: int, spec: ClusterSpec, cost: Cost) -> None:
         self.id = replica_id
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
@@ -179,12 +179,13 @@ class Replica:
     def _start_mixed(self, now_ns: int) -> int:
         """One iteration with prefill chunks in it."""
         decodes = self._decodes
-        tokens = decodes.size
-        half_pairs = 0
+        tokens = half_pairs = 0
         for request, chunk in self._chunks:
             tokens += chunk
             half_pairs += chunk * (2 * request.kv_tokens + chunk)
-        duration_ns = self._cost.iteration_ns(tokens, decodes.context_tokens(), half_pairs)
+        duration_ns = self._cost.iteration_ns(
+            decodes.size, decodes.context_tokens(), len(self._chunks), tokens, half_pairs
+        )
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
 
     def _place_decodes(self, now_ns: int) -> None:

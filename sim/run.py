@@ -23,7 +23,7 @@ import simpy
 from simpy.events import Timeout
 
 from sim.api import NS_PER_S, Router
-from sim.cost import IterationCost, load_profile
+from sim.cost import cost_of
 from sim.decisions import checked_decisions
 from sim.errors import ConservationError
 from sim.replica import Replica
@@ -41,11 +41,7 @@ class Run:
         self, scenario: Scenario, router: Router, router_name: str, workload: Workload, observer: Observer | None
     ) -> None:
         spec = scenario.cluster
-        cost = IterationCost(
-            load_profile(scenario.cost.profile),
-            decode_attention_ns_per_token=scenario.cost.decode_attention_ns_per_token,
-            prefill_attention_ps_per_pair=scenario.cost.prefill_attention_ps_per_pair,
-        )
+        cost = cost_of(scenario.pools[0])
         columns = (workload.arrival_ns, workload.prompt_tokens, workload.output_tokens)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         self.requests = [Request(index, *row) for index, row in enumerate(rows)]

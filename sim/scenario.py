@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from sim.errors import ScenarioError
 from sim.names import hint
 
+EngineRules: TypeAlias = Literal["vllm-v1", "sarathi", "vllm", "orca"]
 MAX_BYTES = 1_000_000
 """A scenario is a page of text; a larger file is something else and is refused before it is read."""
 
@@ -24,7 +26,7 @@ class ClusterSpec:
     """``replicas`` equal replicas of one GPU; per replica ``kv_blocks`` blocks of ``block_tokens`` tokens.
 
     ``watermark_fraction``: share of the blocks an admission must leave free. ``max_num_seqs``: most running
-    requests. ``chunk_tokens``: most tokens of one iteration.
+    requests. ``chunk_tokens``: most tokens of one iteration. ``tensor_parallel``: GPUs of one replica.
     """
 
     replicas: int
@@ -36,6 +38,7 @@ class ClusterSpec:
     max_num_seqs: int
     chunk_tokens: int
     usd_per_gpu_hour: float
+    tensor_parallel: int = 1
 
     @property
     def watermark_blocks(self) -> int:
@@ -54,6 +57,65 @@ class CostSpec:
     profile: str
     decode_attention_ns_per_token: int
     prefill_attention_ps_per_pair: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """How iterations are composed (``docs/simulator-rules.md``).
+
+    ``reserved_tokens``: what ``orca`` reserves for a request at least. ``vidur_compat``: with Vidur's defects.
+    """
+
+    rules: EngineRules = "sarathi"
+    prefix_caching: bool = False
+    reserved_tokens: int = 4096
+    vidur_compat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """Equal replicas: ``cluster.replicas`` of them at the start, between the two limits under an autoscaler."""
+
+    name: str
+    cluster: ClusterSpec
+    cost: CostSpec
+    min_replicas: int
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerSpec:
+    """``interval_s``: how often the autoscaler is asked; ``cold_start_s``: from its decision to a ready replica.
+
+    ``sample_interval_s`` and ``history_s``: spacing and length of the history that it is shown.
+    """
+
+    interval_s: float
+    cold_start_s: float
+    sample_interval_s: float = 2.0
+    history_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong with one replica: a crash, down for ``duration_s``, or iterations that take
+    ``percent`` of their time (200: twice as long) for so long."""
+
+    kind: Literal["crash", "slow"]
+    replica: int
+    at_s: float
+    duration_s: float
+    percent: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsSpec:
+    """Crashes drawn from the seed, for every replica: exponential times between (mean ``mean_between_s``) and down
+    (mean ``mean_down_s``); None for no drawn ones. ``listed``: those that every seed has."""
+
+    mean_between_s: float | None = None
+    mean_down_s: float = 60.0
+    listed: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +154,9 @@ class Scenario:
 
     ``baseline``: the shipped router others are compared with. ``metric``: dotted key of the summary that is to be
     minimised. ``held_out``: the shipped scenario on which designs are accepted, empty for this one itself.
-    ``source``: the TOML text, overrides applied. ``digest``: SHA-256 (hex) of everything that can change a result, so
-    not of ``title``, ``why`` and ``held_out``.
+    ``scheduler`` and ``autoscaler``: the shipped policies of the other slots. ``scrape_interval_s``: age of what the
+    router sees, 0 for none. ``source``: the TOML text, overrides applied. ``digest``: SHA-256 (hex) of everything
+    that can change a result, so not of ``title``, ``why`` and ``held_out``.
     """
 
     name: str
@@ -110,6 +173,21 @@ class Scenario:
     slo: SloSpec
     source: str
     digest: str
+    scheduler: str = "vllm-fcfs"
+    autoscaler: str = "fixed"
+    engine: EngineSpec = EngineSpec()
+    autoscaling: AutoscalerSpec | None = None
+    faults: FaultsSpec = FaultsSpec()
+    scrape_interval_s: float = 0.0
+    more_pools: tuple[PoolSpec, ...] = ()
+
+    @property
+    def pools(self) -> tuple[PoolSpec, ...]:
+        """The pools: those that are listed, or the one that ``cluster`` and ``cost`` describe."""
+        if self.more_pools:
+            return self.more_pools
+        replicas = self.cluster.replicas
+        return (PoolSpec("main", self.cluster, self.cost, replicas, replicas),)
 
     @property
     def is_trace(self) -> bool:

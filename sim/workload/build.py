@@ -31,12 +31,22 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """n requests in order of arrival: int64[n] each; ``sha256`` over the three columns, little-endian."""
+    """n requests in order of arrival: int64[n] each; ``sha256`` over the columns that are there, little-endian.
+
+    ``priority`` (lower is more urgent), ``session`` (-1: none) and ``ttft_slo_ns`` (-1: none) are None if no request
+    has one. ``content``: per request the ids of the full blocks of ``content_block_tokens`` tokens of its prompt and
+    output; an id stands for its block and all before it (see docs/simulator-rules.md, Prefix caching).
+    """
 
     arrival_ns: Ints
     prompt_tokens: Ints
     output_tokens: Ints
     sha256: str
+    priority: Ints | None = None
+    session: Ints | None = None
+    ttft_slo_ns: Ints | None = None
+    content: tuple[tuple[int, ...], ...] | None = None
+    content_block_tokens: int = 0
 
     def __len__(self) -> int:
         return len(self.arrival_ns)

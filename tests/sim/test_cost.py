@@ -40,7 +40,7 @@ def test_an_iteration_adds_both_attention_terms(a10):
     # 3 decodes over 1,000 KV tokens and a chunk of 61 tokens after 100 cached ones: 61 * (200 + 61) half pairs.
     half_pairs = 61 * 261
     expected = cost.linear_ns(64) + 380 * 1000 + 13576 * half_pairs // 2000
-    assert cost.iteration_ns(64, 1000, half_pairs) == expected
+    assert cost.iteration_ns(4, 1000, 1, 60, half_pairs) == expected
 
 
 def test_the_prefill_coefficient_is_the_a100s_scaled_by_peak_rate():

@@ -45,8 +45,7 @@ def coarse_profiles():
         return PROFILES.get(name) or load_profile(name)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("sim.run", "tests.sim.reference.engine"):
-            patch.setattr(f"{module}.load_profile", load)
+        patch.setattr("sim.cost.load_profile", load)
         yield
 
 

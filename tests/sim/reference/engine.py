@@ -25,7 +25,7 @@ import simpy
 
 from sim.api import NS_PER_S
 from sim.behaviour import BEHAVIOUR
-from sim.cost import IterationCost, load_profile
+from sim.cost import cost_of
 from sim.decisions import checked_decisions
 from sim.engine import Policies
 from sim.errors import ConservationError
@@ -73,11 +73,7 @@ class _Run:
 
     def __init__(self, scenario: Scenario, policies: Policies, workload: Workload, observer: Observer | None) -> None:
         spec = scenario.cluster
-        cost = IterationCost(
-            load_profile(scenario.cost.profile),
-            decode_attention_ns_per_token=scenario.cost.decode_attention_ns_per_token,
-            prefill_attention_ps_per_pair=scenario.cost.prefill_attention_ps_per_pair,
-        )
+        cost = cost_of(scenario.pools[0])
         columns = (workload.arrival_ns, workload.prompt_tokens, workload.output_tokens)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         self.requests = [Request(index, *row) for index, row in enumerate(rows)]

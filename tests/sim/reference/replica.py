@@ -97,9 +97,9 @@ class Replica:
         if not self._decodes and not self._chunks:
             return None
         self.busy = True
-        tokens = len(self._decodes) + sum(chunk for _, chunk in self._chunks)
+        tokens = sum(chunk for _, chunk in self._chunks)
         half_pairs = sum(chunk * (2 * request.kv_tokens + chunk) for request, chunk in self._chunks)
-        return self._cost.iteration_ns(tokens, context, half_pairs)
+        return self._cost.iteration_ns(len(self._decodes), context, len(self._chunks), tokens, half_pairs)
 
     def end_iteration(self, now_ns: int) -> list[Request]:
         """Books the batch's tokens and returns the requests that finished, oldest first, their blocks freed."""
