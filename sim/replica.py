@@ -32,9 +32,9 @@ from collections import deque
 from operator import attrgetter
 
 from sim.cost import Cost
+from sim.hooks import SchedulerHooks
 from sim.lockstep import Lockstep
 from sim.request import NEVER, Request
-from sim.hooks import SchedulerHooks
 from sim.scenario import EngineSpec, PoolSpec
 from sim.stretch import Stretch
 
@@ -62,9 +62,9 @@ class Replica:
         "id",
         "most_prompt_tokens",
         "outgrown",
+        "preemptions",
         "prefix_hit_tokens",
         "prefix_query_tokens",
-        "preemptions",
         "running",
         "stretch",
         "total_blocks",

@@ -29,8 +29,8 @@ class Request:
     """Mutable on purpose: the engine keeps its state here. Times are ns; -1 means not yet.
 
     Ids are given in order of arrival, so comparing ids is comparing (arrival, id). ``decoding_since`` and
-    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode. ``content``: the ids of
-    the full content blocks of prompt and output. ``cached_tokens``: what the prefix cache gave it when it was first
+    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode. ``content``: the ids
+    of the full content blocks of prompt and output. ``cached_tokens``: what the prefix cache gave it when it was first
     admitted, -1 before.
     """
 
