@@ -95,7 +95,7 @@ class Composer(EngineState):
         """Gives ``request`` its next prefill chunk; returns its tokens, 0 to ``budget``."""
         chunk = min(request.prefill_target - request.kv_tokens, budget)
         if chunk > 0 and self.slot is not None:
-            chunk = self.slot.chunk(request, chunk)
+            chunk = self.slot.chunk(request, chunk, budget)
         if chunk <= 0:
             return 0
         self.chunks.append((request, chunk))

@@ -30,9 +30,15 @@ class LazyRequests(Sequence[ReplicaRequest]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[ReplicaRequest]: ...
     def __getitem__(self, index: int | slice) -> ReplicaRequest | Sequence[ReplicaRequest]:
-        if index == 0 or index == -1:  # what a scheduler asks for most: O(1), whatever the queue's length
+        if isinstance(index, int):
             return self._requests[index].as_placed(self._steps)
+        if index.start is not None and index.start >= len(self._requests):
+            return ()
         return self._all()[index]
+
+    def ids(self) -> list[int]:
+        """Their ids, without making any of them."""
+        return [request.id for request in self._requests]
 
     def __repr__(self) -> str:
         return repr(self._all())
