@@ -30,11 +30,12 @@ class LazyRequests(Sequence[ReplicaRequest]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[ReplicaRequest]: ...
     def __getitem__(self, index: int | slice) -> ReplicaRequest | Sequence[ReplicaRequest]:
+        if self._made is not None:
+            return self._made[index]
         if isinstance(index, int):
             return self._requests[index].as_placed(self._steps)
-        if index.start is not None and index.start >= len(self._requests):
-            return ()
-        return self._all()[index]
+        places = range(*index.indices(len(self._requests)))
+        return tuple([self._requests[place].as_placed(self._steps) for place in places])
 
     def ids(self) -> list[int]:
         """Their ids, without making any of them."""
