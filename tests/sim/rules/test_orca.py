@@ -8,7 +8,7 @@ from tests.sim.rules.one_replica import OneReplica, requests
 def test_a_request_reserves_its_blocks_and_they_do_not_grow():
     one = OneReplica("orca", kv_blocks=11, engine={"reserved_tokens": 20}, watermark_fraction=0.5)
     one.enqueue(*requests((3, 30), (4, 2), (4, 2)))
-    # 33 tokens need 9 blocks, which is more than the 5 of the reservation; 5 more don't fit. The watermark doesn't count.
+    # 33 tokens need 9 blocks, which is more than the 5 of the reservation; 5 more don't fit. The watermark is idle.
     assert one.step() == (3, [])
     assert (one.replica.used_blocks, one.waiting) == (9, [1, 2])
     assert one.steps(28) == [(1, [])] * 28

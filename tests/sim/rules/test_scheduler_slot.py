@@ -10,7 +10,7 @@ from tests.sim.rules.one_replica import OneReplica, requests
 
 
 class Asked:
-    """A scheduler that notes each call, with the waiting or candidate ids, and answers as told (by default natively)."""
+    """A scheduler that notes each call, with waiting or candidate ids, and answers as told (by default natively)."""
 
     def __init__(self, admit=None, chunk=None, victim=None, wake=None):
         self.calls = []
