@@ -74,6 +74,9 @@ class Composer(EngineState):
     def admit(self, request: Request, hit: Hit, blocks: int) -> None:
         """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
         waiting, running, now_ns = self.waiting, self.running, self.now_ns
+        request.shown = None
+        if self.slot is not None and self.slot.admits:
+            self.slot.changes.left(request)
         if waiting[0] is request:
             waiting.popleft()
         else:
@@ -122,6 +125,8 @@ class Composer(EngineState):
         self.decisions.extend((self.now_ns, PREEMPTED, victim.id, self.replica_id))
         if self.can_ever_admit(victim):
             self.waiting.appendleft(victim)
+            if self.slot is not None and self.slot.admits:
+                self.slot.changes.returned(victim)
         else:
             self.outgrown.append(victim)
         if self.slot is not None:

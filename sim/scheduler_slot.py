@@ -13,7 +13,7 @@ from typing import Protocol
 from sim.api import NS_PER_S, ReplicaRequest
 from sim.errors import IllegalDecision
 from sim.hooks import CheckedOrder, SchedulerHooks
-from sim.lazy import LazyRequests
+from sim.lazy import LazyRequests, QueueChanges, WaitingRequests
 from sim.lockstep import Lockstep
 from sim.prefix_cache import PrefixCache
 from sim.request import Request
@@ -114,7 +114,8 @@ class EngineView:
 class SchedulerSlot:
     """``due``: something has happened since ``admit`` was last asked that makes the policy's answer worth asking for.
 
-    ``iterations``: those that ended on this replica, for the policy's ``wake_iterations``.
+    ``iterations``: those that ended on this replica, for the policy's ``wake_iterations``. ``changes``: those of the
+    queue since ``admit`` was last asked.
     """
 
     __slots__ = (
@@ -124,6 +125,7 @@ class SchedulerSlot:
         "_view",
         "_wake",
         "admits",
+        "changes",
         "chunks",
         "due",
         "iterations",
@@ -134,6 +136,7 @@ class SchedulerSlot:
         self.admits = hooks.admit is not None
         self.chunks = hooks.chunk is not None
         self.picks_victims = hooks.victim is not None
+        self.changes = QueueChanges()
         self.due = True
         self.iterations = 0
         self._hooks = hooks
@@ -158,8 +161,9 @@ class SchedulerSlot:
         if admit is None or not (self.due or woken):
             return ()
         waiting = self._state.waiting
-        shown = LazyRequests(waiting)
+        shown = WaitingRequests(waiting, self.changes)
         answer = admit(shown, self._view.refreshed())
+        self.changes = QueueChanges()
         chosen: Iterable[Request]
         if answer is shown:
             chosen = self._in_order()

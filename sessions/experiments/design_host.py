@@ -73,13 +73,13 @@ class Host:
             desk = _DESKS[slot](_namespace(source), seed, self)
             self._wire.send(wire.DONE, desk.loaded())
             while True:
-                kind, payload = self._wire.receive(wire.MAX_FRAME)
+                kind, frame = self._wire.receive(wire.MAX_FRAME)
                 if kind == wire.FLEET:
-                    for line in payload.decode("utf-8", "surrogatepass").split("\n"):
+                    for line in frame[wire.HEAD :].decode("utf-8", "surrogatepass").split("\n"):
                         desk.describe(line.split("\t"))
-                    self._wire.send(wire.DONE, [])
+                    self._wire.send(wire.DONE, ())
                 else:
-                    self._wire.send(wire.DONE, desk.answer(kind, wire.numbers_of(payload)))
+                    self._wire.send(wire.DONE, desk.answer(kind, self._wire.numbers(frame)))
         except wire.WireError:
             return
         except DesignError as error:
@@ -92,15 +92,16 @@ class Host:
     def want(self, *wanted: int) -> tuple[int, ...]:
         """A look at something that the question didn't tell."""
         self._wire.send(wire.WANT, list(wanted))
-        kind, payload = self._wire.receive(wire.MAX_FRAME)
+        kind, frame = self._wire.receive(wire.MAX_FRAME)
         if kind != wire.NUMBERS:
             raise wire.WireError("expected numbers")
-        return wire.numbers_of(payload)
+        return self._wire.numbers(frame)
 
     def _receive_design(self) -> tuple[str, int, bytes]:
-        kind, payload = self._wire.receive(wire.MAX_FRAME)
+        kind, frame = self._wire.receive(wire.MAX_FRAME)
         if kind != wire.LOAD:
             raise wire.WireError("expected a design")
+        payload = frame[wire.HEAD :]
         seed, memory_bytes, cpu_s, slot = wire.LOAD_HEAD.unpack_from(payload)
         processes.limit_resources(memory_bytes, cpu_s)
         return wire.SLOTS[slot], seed, payload[wire.LOAD_HEAD.size :]

@@ -129,10 +129,7 @@ class _Instance:
         self._hooks = hooks
         self._link = link
         self._waiting: tuple[ReplicaRequest, ...] = ()
-        self._objects: set[int] = set()
-        """Identities of what is in the mirror: an order made of these very objects needs no closer look."""
-        self._rest: list[int] = []
-        """Ids of the last order that weren't sent."""
+        self._order: Sequence[ReplicaRequest] = ()
 
     def forms(self) -> int:
         hooks = self._hooks
@@ -147,12 +144,12 @@ class _Instance:
         self._update(numbers)
         answer = self._hooks.admit(self._waiting, self.engine)
         order = self._waiting if answer is self._waiting else self._checked(answer)
+        self._order = order
         first = [request.id for request in order[: wire.FIRST_IDS]]
-        self._rest = [request.id for request in order[wire.FIRST_IDS :]] if len(order) > wire.FIRST_IDS else []
         return [self._hooks.wake_iterations() or 0, len(order), *first]
 
     def more(self) -> list[int]:
-        return self._rest
+        return [request.id for request in self._order[wire.FIRST_IDS :]]
 
     def chunk(self, numbers: tuple[int, ...]) -> list[int]:
         assert self._hooks.chunk is not None
@@ -175,14 +172,15 @@ class _Instance:
     def _update(self, numbers: tuple[int, ...]) -> None:
         """Brings the mirror up to date: who left, and who came before and behind those that stayed."""
         gone, before, behind = numbers[_MOMENT : _MOMENT + 3]
-        if not gone and not before and not behind:
-            return
         start = _MOMENT + 3 + gone
-        middle = start + wire.PLACED_FIELDS * before
-        left = set(numbers[_MOMENT + 3 : start])
-        stayed = [request for request in self._waiting if request.id not in left] if left else self._waiting
-        self._waiting = (*placed(numbers[start:middle]), *stayed, *placed(numbers[middle:]))
-        self._objects = set(map(id, self._waiting))
+        stayed = self._waiting
+        if gone:
+            left = set(numbers[_MOMENT + 3 : start])
+            stayed = () if -1 in left else tuple([request for request in stayed if request.id not in left])
+        if before or behind:
+            middle = start + wire.PLACED_FIELDS * before
+            stayed = placed(numbers[start:middle]) + stayed + placed(numbers[middle:])
+        self._waiting = stayed
 
     def _checked(self, answer: object) -> Sequence[ReplicaRequest]:
         """The order as a list, of waiting requests each of which is named once."""
@@ -192,7 +190,7 @@ class _Instance:
             )
         order: list[ReplicaRequest] = list(islice(answer, len(self._waiting) + 1))
         objects = set(map(id, order))
-        if len(objects) == len(order) and objects <= self._objects:
+        if len(objects) == len(order) and objects.issubset(map(id, self._waiting)):
             return order
         waiting = {request.id for request in self._waiting}
         named: set[int] = set()

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import get_args
@@ -34,7 +34,7 @@ _FLAGS = ("-P", "-s", "-S")  # as -I -S, but the hash seed is heeded: nothing el
 _OUTCOMES: frozenset[str] = frozenset(get_args(ev.Outcome)) - {"ok"}
 _DECISION_OUTLASTS = 0.5  # of the deadline: a single decision that long is what timed out
 
-Serve = Callable[[tuple[int, ...]], list[int]]
+Serve = Callable[[tuple[int, ...]], Sequence[int]]
 """What a design wants to look at, in numbers; raises :class:`wire.WireError` for what there is not."""
 
 
@@ -87,9 +87,9 @@ class SealedDesign:
         self.close()
 
     def ask(
-        self, now_ns: int, kind: int, numbers: list[int], serve: Serve, most: int, record: int = 1
+        self, now_ns: int, kind: int, numbers: Sequence[int], serve: Serve, least: int, most: int
     ) -> tuple[int, ...]:
-        """Asks for one decision at ``now_ns``; the answer in whole records, at most ``most`` numbers.
+        """Asks for one decision at ``now_ns``; the answer has ``least`` to ``most`` numbers.
 
         ``serve`` answers what the design wants to look at before it decides. Raises :class:`DesignFailed`.
         """
@@ -97,7 +97,7 @@ class SealedDesign:
         self._asked = time.monotonic()
         try:
             self._wire.send(kind, numbers)
-            return self._answer(serve, 8 * most, record)
+            return self._answer(serve, least, most)
         except wire.WireError as error:
             raise self._failure(error) from error
 
@@ -105,7 +105,7 @@ class SealedDesign:
         """As :meth:`ask`, for a question that is no decision and needs no look at anything."""
         try:
             self._wire.send_bytes(kind, payload)
-            return self._answer(_nothing, 8, 1)
+            return self._answer(nothing, 0, 1)
         except wire.WireError as error:
             raise self._failure(error) from error
 
@@ -123,18 +123,19 @@ class SealedDesign:
         os.close(self._write_fd)
         self._read_fd = self._write_fd = -1
 
-    def _answer(self, serve: Serve, most_bytes: int, record: int) -> tuple[int, ...]:
-        limit = max(most_bytes, wire.MAX_WANT)
+    def _answer(self, serve: Serve, least: int, most: int) -> tuple[int, ...]:
+        limit = max(8 * most, wire.MAX_WANT)
         while True:
-            kind, payload = self._wire.receive(limit)
+            kind, frame = self._wire.receive(limit)
             if kind == wire.DONE:
-                if len(payload) > most_bytes:
-                    raise wire.WireError("sent more than an answer can hold")
-                return wire.numbers_of(payload, record)
+                numbers = self._wire.numbers(frame)
+                if not least <= len(numbers) <= most:
+                    raise wire.WireError("sent what is no answer")
+                return numbers
             if kind == wire.WANT:
-                self._wire.send(wire.NUMBERS, serve(wire.numbers_of(payload)))
+                self._wire.send(wire.NUMBERS, serve(self._wire.numbers(frame)))
             elif kind == wire.FAILED:
-                raise self._failed(payload)
+                raise self._failed(frame[wire.HEAD :])
             else:
                 raise wire.WireError("sent a frame that there is not")
 
@@ -207,7 +208,8 @@ def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes], int, int]:
     return process, parent_reads, parent_writes
 
 
-def _nothing(_wanted: tuple[int, ...]) -> list[int]:
+def nothing(_wanted: tuple[int, ...]) -> Sequence[int]:
+    """Serves a question with which there is nothing to look at."""
     raise wire.WireError("asked for a look at what it was not asked about")
 
 

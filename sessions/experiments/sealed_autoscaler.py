@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sessions.experiments import wire
 from sessions.experiments.sealed import SealedDesign
-from sessions.experiments.sealed_views import ReplicaTelling, pool_line
+from sessions.experiments.sealed_views import ReplicaTelling, flat, pool_line
 from sim.api import Fleet, FleetSample, Pool
 
 
@@ -35,13 +35,13 @@ class SealedAutoscaler:
         replicas = self._replicas.numbers()
         numbers = [fleet.now_ns, len(history), len(new), len(pools)]
         numbers += [len(replicas) // wire.REPLICA_FIELDS, int(self._replicas.blocks_told)]
-        numbers += wire.flat(_sample_numbers(sample) for sample in new)
-        numbers += wire.flat(_pool_numbers(pool) for pool in pools)
+        numbers += flat(_sample_numbers(sample) for sample in new)
+        numbers += flat(_pool_numbers(pool) for pool in pools)
         numbers += replicas
         if new:
             self._told_ns = new[-1].t_ns
         most = 1 + 2 * len(pools)
-        interval, *wanted = self._design.ask(fleet.now_ns, wire.SCALE, numbers, self._replicas.serve, most)
+        interval, *wanted = self._design.ask(fleet.now_ns, wire.SCALE, numbers, self._replicas.serve, 2, most)
         self.interval_s = wire.from_bits(interval)
         return self._wanted(wanted)
 

@@ -48,26 +48,25 @@ class SealedRouter:
             numbers += r.prefix_hashes
         numbers += replicas
         most = 1 + 2 * (len(queue) + 1)
-        timer, *ids = self._design.ask(now_ns, wire.ROUTE, numbers, self._serve, most)
-        self.timer_s = wire.from_bits(timer)
-        return self._answer(ids)
+        answer = self._design.ask(now_ns, wire.ROUTE, numbers, self._serve, 1, most)
+        self.timer_s = wire.from_bits(answer[0])
+        return self._answer(answer)
 
     def _new_of(self, queue: Sequence[HeldRequest]) -> Sequence[HeldRequest]:
         """What the design's process hasn't been sent; a queue that doesn't keep count is searched."""
         new: Sequence[HeldRequest] | None = getattr(queue, "new", None)
         return [request for request in queue if request.id not in self._held] if new is None else new
 
-    def _answer(self, ids: list[int]) -> list[tuple[HeldRequest, Replica]]:
+    def _answer(self, answer: tuple[int, ...]) -> list[tuple[HeldRequest, Replica]]:
         """Ids as the engine's own objects. What is unknown is handed on as such: judging is the engine's."""
-        if len(ids) % 2:
+        if not len(answer) % 2:
             raise self._design.broke("sent a record that is not whole")
+        held, replicas = self._held, self._replicas
         pairs: list[tuple[HeldRequest, Replica]] = []
-        for request_id, replica_id in zip(ids[::2], ids[1::2], strict=True):
-            request = self._held.get(request_id) or HeldRequest(request_id, 0, 0)
-            replica = self._replicas.replica(replica_id) or _UnknownReplica(replica_id)
+        for place in range(1, len(answer), 2):
+            request = held.pop(answer[place], None) or HeldRequest(answer[place], 0, 0)
+            replica = replicas.replica(answer[place + 1]) or _UnknownReplica(answer[place + 1])
             pairs.append((request, replica))  # type: ignore[arg-type]
-        for request_id in ids[::2]:
-            self._held.pop(request_id, None)
         return pairs
 
     def _serve(self, wanted: tuple[int, ...]) -> list[int]:

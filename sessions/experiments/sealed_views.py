@@ -7,7 +7,7 @@ with every question from then on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sessions.experiments import wire
 from sessions.experiments.sealed import SealedDesign
@@ -70,10 +70,11 @@ class ReplicaTelling:
         return [replica.cached_tokens(request) for replica in self._shown]
 
 
-def placed_numbers(requests: Sequence[ReplicaRequest]) -> list[int]:
+def placed_numbers(requests: Iterable[ReplicaRequest]) -> list[int]:
     """PLACED_FIELDS of each."""
-    records = [
-        (
+    numbers: list[int] = []
+    for r in requests:
+        numbers += (
             r.id,
             r.arrival_ns,
             r.prompt_tokens,
@@ -83,9 +84,11 @@ def placed_numbers(requests: Sequence[ReplicaRequest]) -> list[int]:
             r.session,
             r.ttft_slo_ns,
         )
-        for r in requests
-    ]
-    return wire.flat(records)
+    return numbers
+
+
+def flat(records: Iterable[tuple[int, ...]]) -> list[int]:
+    return [number for record in records for number in record]
 
 
 def cluster_line(block_tokens: int, content_block_tokens: int) -> str:

@@ -41,7 +41,7 @@ import os
 import select
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 LOAD, FLEET, ROUTE, MAKE, ENGINE, ADMIT, MORE, CHUNK, VICTIM, SCALE = range(1, 11)
 DONE, WANT, NUMBERS, FAILED = range(11, 15)
@@ -71,7 +71,9 @@ INT64_MAX = 2**63 - 1
 
 LOAD_HEAD = struct.Struct("<qqqq")
 _HEADER = struct.Struct("<IB")
+HEAD = _HEADER.size
 _READ_SIZE = 16_384
+_FEW = 512
 
 
 class WireError(Exception):
@@ -87,10 +89,13 @@ class WireLate(WireError):
 
 
 class Wire:
-    """One side's two ends. Past ``until`` (monotonic seconds, if given) every method raises :class:`WireLate`, whoever
-    keeps the pipes open; a write end used with it must be non-blocking. :class:`WireClosed` when the other is gone."""
+    """One side's two ends. A frame is handled as it is on the wire, head and payload in one piece.
 
-    __slots__ = ("_poll", "_read_fd", "_until", "_write_fd")
+    Past ``until`` (monotonic seconds, if given) every method raises :class:`WireLate`, whoever keeps the pipes open; a
+    write end used with it must be non-blocking. :class:`WireClosed` is raised when the other side is gone.
+    """
+
+    __slots__ = ("_frames", "_numbers", "_poll", "_read_fd", "_until", "_write_fd")
 
     def __init__(self, read_fd: int, write_fd: int, until: float | None = None) -> None:
         self._read_fd = read_fd
@@ -98,27 +103,40 @@ class Wire:
         self._until = until
         self._poll = select.poll()
         self._poll.register(read_fd, select.POLLIN)
+        self._frames = [struct.Struct(f"<IB{count}q") for count in range(_FEW)]
+        self._numbers = [struct.Struct(f"<{count}q") for count in range(_FEW)]
 
-    def send(self, kind: int, numbers: list[int]) -> None:
+    def send(self, kind: int, numbers: Sequence[int]) -> None:
         """Sends int64 ``numbers``; raises ``struct.error`` for what doesn't fit."""
         count = len(numbers)
-        self._write(struct.pack(f"<IB{count}q", 8 * count, kind, *numbers))
+        if count < _FEW:
+            self._write(self._frames[count].pack(8 * count, kind, *numbers))
+        else:
+            self._write(struct.pack(f"<IB{count}q", 8 * count, kind, *numbers))
 
     def send_bytes(self, kind: int, payload: bytes) -> None:
         self._write(_HEADER.pack(len(payload), kind) + payload)
 
     def receive(self, limit: int) -> tuple[int, bytes]:
-        """The next frame's kind and payload; a payload over ``limit`` bytes is refused before it is read."""
+        """The next frame's kind, and the frame; a payload over ``limit`` bytes is refused before it is read."""
         data = self._read()
-        while len(data) < _HEADER.size:
+        while len(data) < HEAD:
             data += self._read()
         length, kind = _HEADER.unpack_from(data)
         if length > limit:
             raise WireError("sent more than an answer can hold")
-        total = _HEADER.size + length
-        if len(data) != total:
-            data = self._rest(data, total)
-        return kind, data[_HEADER.size :]
+        if len(data) != HEAD + length:
+            data = self._rest(data, HEAD + length)
+        return kind, data
+
+    def numbers(self, frame: bytes) -> tuple[int, ...]:
+        """The int64 numbers of a frame's payload."""
+        count, over = divmod(len(frame) - HEAD, 8)
+        if over:
+            raise WireError("sent a number that is not whole")
+        if count < _FEW:
+            return self._numbers[count].unpack_from(frame, HEAD)
+        return struct.unpack_from(f"<{count}q", frame, HEAD)
 
     def _rest(self, data: bytes, total: int) -> bytes:
         parts, have = [data], len(data)
@@ -158,17 +176,6 @@ class Wire:
         ready.register(self._write_fd, select.POLLOUT)
         if not ready.poll(max(1000.0 * (until - time.monotonic()), 0.0)):
             raise WireLate("was not done in time")
-
-
-def numbers_of(payload: bytes, record: int = 1) -> tuple[int, ...]:
-    """The int64 numbers of a payload that holds whole records of ``record`` numbers."""
-    if len(payload) % (8 * record):
-        raise WireError("sent a record that is not whole")
-    return struct.unpack(f"<{len(payload) // 8}q", payload)
-
-
-def flat(records: Iterable[tuple[int, ...]]) -> list[int]:
-    return [number for record in records for number in record]
 
 
 def bits(seconds: float | None) -> int:
