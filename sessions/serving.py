@@ -99,6 +99,11 @@ class ServingPlayground:
         except SimError as error:
             raise SessionError(str(error)) from error
 
+    def warm_up(self) -> None:
+        import sim.engine
+        import sim.policies
+        import sim.scenario_file  # noqa: F401
+
     def check(self, slot: str, source: str) -> CheckResult:
         _check_slot(slot)
         design = DesignUnderTest("design", source, slot)
