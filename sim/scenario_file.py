@@ -12,16 +12,24 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from sim.cost import load_profile
 from sim.errors import ScenarioError
-from sim.hardware import find_gpu
 from sim.metrics import LATENCIES, METRIC_UNITS
 from sim.names import hint
 from sim.policies import router_names
 from sim.scenario import ClusterSpec, CostSpec, LogNormalWorkload, Scenario, SloSpec, TraceWorkload, scenario_names
+from sim.scenario_cluster import (
+    ClusterTable,
+    CostTable,
+    PositiveFloat,
+    PositiveInt,
+    Table,
+    Text,
+    cluster_spec,
+    cost_spec,
+)
 from sim.workload import load_trace
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
@@ -29,16 +37,8 @@ Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 MAX_REQUESTS = 10_000_000
 """Most requests that a drawn workload may have on average: more don't fit the memory of one evaluation."""
 
-PositiveInt = Annotated[int, Field(gt=0, le=10**9)]
-PositiveFloat = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1)]
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Head(_Table):
+class _Head(Table):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
     title: Text
     why: Text
@@ -49,30 +49,12 @@ class _Head(_Table):
     telemetry_interval_s: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] = 1.0
 
 
-class _Cluster(_Table):
-    replicas: Annotated[int, Field(gt=0, le=4096)]
-    gpu: Text
-    model: Text
-    kv_blocks: PositiveInt
-    block_tokens: PositiveInt = 16
-    watermark_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    max_num_seqs: PositiveInt
-    chunk_tokens: PositiveInt
-    usd_per_gpu_hour: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
-
-
-class _Cost(_Table):
-    profile: Text
-    decode_attention_ns_per_token: Annotated[int, Field(ge=0, le=10**6)]
-    prefill_attention_ps_per_pair: Annotated[int, Field(ge=0, le=10**9)]
-
-
-class _Trace(_Table):
+class _Trace(Table):
     kind: Literal["trace"]
     trace: Text
 
 
-class _LogNormal(_Table):
+class _LogNormal(Table):
     kind: Literal["lognormal"]
     rate_rps: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
     sigma: Annotated[float, Field(ge=0, le=5)]
@@ -82,23 +64,23 @@ class _LogNormal(_Table):
     max_output_tokens: PositiveInt | None = None
 
 
-class _Slo(_Table):
+class _Slo(Table):
     ttft_s: PositiveFloat
     tpot_s: PositiveFloat
 
 
-class _File(_Table):
+class _File(Table):
     scenario: _Head
-    cluster: _Cluster
-    cost: _Cost
+    cluster: ClusterTable
+    cost: CostTable
     workload: Annotated[_Trace | _LogNormal, Field(discriminator="kind")]
     slo: _Slo
 
 
-_SECTIONS: Mapping[str, tuple[type[_Table], ...]] = {
+_SECTIONS: Mapping[str, tuple[type[Table], ...]] = {
     "scenario": (_Head,),
-    "cluster": (_Cluster,),
-    "cost": (_Cost,),
+    "cluster": (ClusterTable,),
+    "cost": (CostTable,),
     "workload": (_Trace, _LogNormal),
     "slo": (_Slo,),
 }
@@ -123,11 +105,16 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
         typos = [detail for detail in details if detail["type"] == "extra_forbidden"]
         raise ScenarioError(_complaint(where, (typos or details)[0])) from error
     _check_names(checked, where)
-    _check_sizes(checked, where)
-    return _scenario(checked, _dump(table) if overrides else text)
+    try:
+        cluster = cluster_spec(checked.cluster)
+        cost = cost_spec(checked.cost, cluster)
+    except ScenarioError as error:
+        raise ScenarioError(f"{where}: {error}") from error
+    _check_sizes(checked, cluster, where)
+    return _scenario(checked, cluster, cost, _dump(table) if overrides else text)
 
 
-def _scenario(checked: _File, source: str) -> Scenario:
+def _scenario(checked: _File, cluster: ClusterSpec, cost: CostSpec, source: str) -> Scenario:
     head, work = checked.scenario, checked.workload
     content = checked.model_dump(mode="json", exclude={"scenario": {"title", "why", "held_out"}})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -141,8 +128,8 @@ def _scenario(checked: _File, source: str) -> Scenario:
         metric=head.metric,
         held_out=head.held_out or "",
         telemetry_interval_s=head.telemetry_interval_s,
-        cluster=ClusterSpec(**checked.cluster.model_dump()),
-        cost=CostSpec(**checked.cost.model_dump()),
+        cluster=cluster,
+        cost=cost,
         workload=TraceWorkload(**fields) if isinstance(work, _Trace) else LogNormalWorkload(**fields),
         slo=SloSpec(**checked.slo.model_dump()),
         source=source,
@@ -151,8 +138,8 @@ def _scenario(checked: _File, source: str) -> Scenario:
 
 
 def _check_names(checked: _File, where: str) -> None:
-    """Names that refer to something else must exist, and the profile must be of the cluster's GPU and model."""
-    head, cluster, work = checked.scenario, checked.cluster, checked.workload
+    """Names that refer to something else must exist."""
+    head, work = checked.scenario, checked.workload
     if head.baseline not in router_names():
         raise ScenarioError(
             f"{where}: scenario.baseline: there is no router {head.baseline!r}; {hint(head.baseline, router_names())}"
@@ -168,22 +155,15 @@ def _check_names(checked: _File, where: str) -> None:
             f"{where}: scenario.metric: {head.metric!r} is no latency to minimise; {hint(head.metric, goals)}"
         )
     try:
-        find_gpu(cluster.gpu)
-        profile = load_profile(checked.cost.profile)
         load_trace(work.trace if isinstance(work, _Trace) else work.lengths)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from error
-    if (profile.gpu, profile.model) != (cluster.gpu, cluster.model):
-        raise ScenarioError(
-            f"{where}: cost.profile {profile.name!r} was measured for {profile.model} on {profile.gpu}, "
-            f"not for {cluster.model} on {cluster.gpu}."
-        )
 
 
-def _check_sizes(checked: _File, where: str) -> None:
+def _check_sizes(checked: _File, cluster: ClusterSpec, where: str) -> None:
     """Values that are possible by themselves and not together."""
-    cluster, work = checked.cluster, checked.workload
-    if cluster.kv_blocks - int(cluster.watermark_fraction * cluster.kv_blocks) < 2:
+    work = checked.workload
+    if cluster.kv_blocks - cluster.watermark_blocks < 2:
         raise ScenarioError(
             f"{where}: cluster.watermark_fraction: {cluster.watermark_fraction} of {cluster.kv_blocks} KV blocks "
             "leaves no room for a request; lower it or raise cluster.kv_blocks."
