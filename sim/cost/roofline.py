@@ -3,8 +3,8 @@
 For an iteration of T tokens on ``tensor_parallel`` (TP) GPUs of F FLOP/s and BW byte/s::
 
     tokens     max(2 * dense params * T / (TP * F * mfu), 2 * (dense params + head) / (TP * BW * mbu_w))
-               + [experts] max(2 * layers * k * expert params * T / (TP * F * moe_mfu),
-                               2 * layers * E * (1 - (1 - k/E)**T) * expert params / (TP * BW * moe_mbu))
+               + [experts] 2 * layers * k * expert params * T / (TP * F * moe_mfu)
+               + [experts] 2 * layers * E * (1 - (1 - k/E)**T) * expert params / (TP * BW * moe_mbu)
                + [experts] layers * layer time
                + [TP > 1] 2 * layers * (latency + 2 * (TP - 1) / TP * T * hidden * 2 / (link * link_eff))
                + overhead
@@ -14,7 +14,8 @@ For an iteration of T tokens on ``tensor_parallel`` (TP) GPUs of F FLOP/s and BW
 The shares of the peaks (mfu, mbu), the link's efficiency, the all-reduce's latency and the overheads are fitted to
 measured kernel times where there are any, and generic elsewhere: ``sim/catalogue/roofline.toml`` says which.
 A mixture of experts reads the weights of those experts only that the batch's tokens choose; E * (1 - (1 - k/E)**T) of E
-are expected if each token chooses k at random.
+are expected if each token chooses k at random. Its two terms add up, because each expert gets few tokens and loads its
+weights for them alone: measured prefills follow the sum and not the larger one.
 
 Everything is integers: a constant is a rational number rounded once, to femtoseconds a unit or to a ns.
 """
@@ -140,6 +141,5 @@ class _Tokens:
         total_ns = self._fixed_ns + max(self._compute_fs * tokens // FS_PER_NS, self._weights_ns)
         total_ns += self._link_fs * tokens // FS_PER_NS
         if self._experts:
-            read_ns = self._experts_ns * (_SHARE - untouched) // _SHARE
-            total_ns += max(self._expert_fs * tokens // FS_PER_NS, read_ns)
+            total_ns += self._experts_ns * (_SHARE - untouched) // _SHARE + self._expert_fs * tokens // FS_PER_NS
         return total_ns

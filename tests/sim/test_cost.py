@@ -63,4 +63,4 @@ def test_a_profile_that_makes_no_sense_is_refused(tokens, times):
 def test_an_unknown_profile_names_the_nearest():
     with pytest.raises(ScenarioError, match="a10-llama3-8b"):
         load_profile("a10-llama3")
-    assert profile_names() == ["a10-llama3-8b"]
+    assert "a10-llama3-8b" in profile_names()
