@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
-from sim.api import Cluster, HeldRequest, Replica, ReplicaRequest, Router
+from sim.api import Cluster, Hardware, HeldRequest, Replica, ReplicaRequest, Router
 from sim.errors import PolicyInterfaceError
 
 FORMS = ("route", "pick")
@@ -131,6 +131,18 @@ class _OverlaidReplica:
         return self.base.accepts
 
     @property
+    def state(self) -> str:
+        return self.base.state
+
+    @property
+    def pool(self) -> str:
+        return self.base.pool
+
+    @property
+    def hardware(self) -> Hardware:
+        return self.base.hardware
+
+    @property
     def num_waiting(self) -> int:
         return self.base.num_waiting + len(self.assigned)
 
@@ -148,12 +160,27 @@ class _OverlaidReplica:
 
     @property
     def waiting(self) -> Sequence[ReplicaRequest]:
-        added = [ReplicaRequest(r.id, r.arrival_ns, r.prompt_tokens, 0, 0) for r in self.assigned]
-        return [*self.base.waiting, *added]
+        return [*self.base.waiting, *map(_as_waiting, self.assigned)]
 
     @property
     def running(self) -> Sequence[ReplicaRequest]:
         return self.base.running
+
+    def cached_tokens(self, request: HeldRequest) -> int:
+        return self.base.cached_tokens(request)
+
+
+def _as_waiting(held: HeldRequest) -> ReplicaRequest:
+    return ReplicaRequest(
+        id=held.id,
+        arrival_ns=held.arrival_ns,
+        prompt_tokens=held.prompt_tokens,
+        processed_tokens=0,
+        restarts=held.restarts,
+        priority=held.priority,
+        session=held.session,
+        ttft_slo_ns=held.ttft_slo_ns,
+    )
 
 
 class _OverlaidCluster:
@@ -174,6 +201,10 @@ class _OverlaidCluster:
     @property
     def block_tokens(self) -> int:
         return self._base.block_tokens
+
+    @property
+    def content_block_tokens(self) -> int:
+        return self._base.content_block_tokens
 
     @property
     def replicas(self) -> Sequence[Replica]:

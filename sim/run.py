@@ -26,11 +26,12 @@ from sim.api import NS_PER_S, Router
 from sim.cost import cost_of
 from sim.decisions import checked_decisions
 from sim.errors import ConservationError
+from sim.member import members_of
 from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request
 from sim.scenario import Scenario
 from sim.telemetry import USAGE_DIGITS, Observer, TelemetryRow, row_limit
-from sim.views import ClusterView, HeldQueue
+from sim.views import ClusterView, HeldQueue, Present, ReplicaView
 from sim.workload import Workload
 
 
@@ -65,7 +66,10 @@ class Run:
         """Ids of the idle replicas that this instant gave work or freed."""
         self._most_prompt_tokens = self._replicas[0].most_prefill_tokens
         self._held = HeldQueue()
-        self._cluster = ClusterView(self._replicas, spec.block_tokens)
+        self._members = members_of(scenario.pools)
+        present = Present()
+        views = [ReplicaView(*pair, present) for pair in zip(self._replicas, self._members, strict=True)]
+        self._cluster = ClusterView(views, present, spec.block_tokens, workload.content_block_tokens)
         self._arrived = 0
         self._next_arrival_ns = NEVER
         self._router_due = False

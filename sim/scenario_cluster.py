@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sim.capacity import DEFAULT_UTILIZATION, check_tensor_parallel, check_weights, kv_block_count
 from sim.cost import load_profile
@@ -16,17 +16,9 @@ from sim.errors import ScenarioError
 from sim.hardware import Gpu, find_gpu
 from sim.models import find_model
 from sim.scenario import ClusterSpec, CostSpec
+from sim.tables import PositiveInt, Table, Text
 
-PositiveInt = Annotated[int, Field(gt=0, le=10**9)]
-PositiveFloat = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1)]
 Microseconds = Annotated[int, Field(ge=0, le=10**6)]
-
-
-class Table(BaseModel):
-    """A section of a scenario file: an unknown key is an error, and no value is converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ClusterTable(Table):

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from sim.api import NS_PER_S, HeldRequest, ReplicaRequest
+from sim.api import NS_PER_S, Hardware, HeldRequest, ReplicaRequest
+from sim.member import Member
 from sim.replica import Replica
 
 
 class HeldQueue(Sequence[HeldRequest]):
     """The router's held queue, in order of arrival: removal by id takes constant time.
 
-    ``new`` holds what arrived since the router was last asked: a router in another process is sent only these.
+    ``new`` holds what arrived or came back since the router was last asked: a router in another process is sent only
+    these.
     """
 
     __slots__ = ("_by_id", "_in_order", "_new")
@@ -31,8 +33,16 @@ class HeldQueue(Sequence[HeldRequest]):
         return tuple(self._new)
 
     def add(self, request: HeldRequest) -> None:
+        """An arrival: its id is larger than those of all that are or were held."""
         self._by_id[request.id] = request
         self._new.append(request)
+        self._in_order = None
+
+    def put_back(self, requests: Sequence[HeldRequest]) -> None:
+        """Requests that come back from a failed replica take their places by arrival, which is the order of ids."""
+        self._by_id.update((request.id, request) for request in requests)
+        self._by_id = dict(sorted(self._by_id.items()))
+        self._new.extend(requests)
         self._in_order = None
 
     def remove(self, request_id: int) -> None:
@@ -81,10 +91,11 @@ class Present:
 class ReplicaView:
     """One replica (:class:`sim.api.Replica`)."""
 
-    __slots__ = ("_present", "_replica")
+    __slots__ = ("_member", "_present", "_replica")
 
-    def __init__(self, replica: Replica, present: Present) -> None:
+    def __init__(self, replica: Replica, member: Member, present: Present) -> None:
         self._replica = replica
+        self._member = member
         self._present = present
 
     @property
@@ -93,7 +104,19 @@ class ReplicaView:
 
     @property
     def accepts(self) -> bool:
-        return True
+        return self._member.accepts
+
+    @property
+    def state(self) -> str:
+        return self._member.state
+
+    @property
+    def pool(self) -> str:
+        return self._member.pool.name
+
+    @property
+    def hardware(self) -> Hardware:
+        return self._member.hardware
 
     @property
     def num_waiting(self) -> int:
@@ -120,21 +143,31 @@ class ReplicaView:
         steps = self._replica.steps_at(self._present.now_ns)
         return tuple([request.as_placed(steps) for request in self._replica.running])
 
+    def cached_tokens(self, request: HeldRequest) -> int:
+        return 0
+
 
 class ClusterView:
-    """The cluster (:class:`sim.api.Cluster`); ``at`` moves it to the present instant."""
+    """The cluster (:class:`sim.api.Cluster`); ``at`` moves it to the present instant, ``show`` to another fleet."""
 
-    __slots__ = ("_block_tokens", "_present", "_replicas")
+    __slots__ = ("_block_tokens", "_content_block_tokens", "_present", "_replicas")
 
-    def __init__(self, replicas: Sequence[Replica], block_tokens: int) -> None:
-        self._present = Present()
-        self._replicas = tuple(ReplicaView(replica, self._present) for replica in replicas)
+    def __init__(
+        self, replicas: Sequence[ReplicaView], present: Present, block_tokens: int, content_block_tokens: int
+    ) -> None:
+        self._present = present
+        self._replicas = tuple(replicas)
         self._block_tokens = block_tokens
+        self._content_block_tokens = content_block_tokens
 
     def at(self, now_ns: int, after_starts: bool = False) -> ClusterView:
         self._present.now_ns = now_ns
         self._present.after_starts = after_starts
         return self
+
+    def show(self, replicas: Sequence[ReplicaView]) -> None:
+        """From now on these are the replicas that exist."""
+        self._replicas = tuple(replicas)
 
     @property
     def now_ns(self) -> int:
@@ -147,6 +180,10 @@ class ClusterView:
     @property
     def block_tokens(self) -> int:
         return self._block_tokens
+
+    @property
+    def content_block_tokens(self) -> int:
+        return self._content_block_tokens
 
     @property
     def replicas(self) -> Sequence[ReplicaView]:
