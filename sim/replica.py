@@ -26,14 +26,16 @@ and the two equal.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
 from collections import deque
 from operator import attrgetter
 
 from sim.cost import Cost
+from sim.hooks import SchedulerHooks
 from sim.lockstep import Lockstep
 from sim.request import NEVER, Request
-from sim.scenario import ClusterSpec
+from sim.scenario import EngineSpec, PoolSpec
 from sim.stretch import Stretch
 
 _by_age = attrgetter("id")
@@ -58,9 +60,11 @@ class Replica:
         "_watermark_blocks",
         "generated_tokens",
         "id",
-        "most_prefill_tokens",
+        "most_prompt_tokens",
         "outgrown",
         "preemptions",
+        "prefix_hit_tokens",
+        "prefix_query_tokens",
         "running",
         "stretch",
         "total_blocks",
@@ -68,7 +72,19 @@ class Replica:
         "waiting",
     )
 
-    def __init__(self, replica_id: int, spec: ClusterSpec, cost: Cost) -> None:
+    def __init__(
+        self,
+        replica_id: int,
+        pool: PoolSpec,
+        engine: EngineSpec,
+        cost: Cost,
+        hooks: SchedulerHooks | None,
+        decisions: array[int],
+        content_block_tokens: int,
+    ) -> None:
+        """``decisions``: where it appends its own (time, kind, request, replica). ``hooks``: None for the engine's
+        own rules. ``content_block_tokens``: tokens per id of the requests' content, 0 if they name none."""
+        spec = pool.cluster
         self.id = replica_id
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
@@ -77,8 +93,10 @@ class Replica:
         """What runs, nothing while the replica is idle."""
         self.total_blocks = spec.kv_blocks
         self.used_blocks = 0
-        self.most_prefill_tokens = (spec.kv_blocks - spec.watermark_blocks) * spec.block_tokens
-        """A prefill of more could not be admitted even if the replica were empty."""
+        self.most_prompt_tokens = (spec.kv_blocks - spec.watermark_blocks) * spec.block_tokens
+        """A longer prompt could not be admitted even if the replica were empty (``orca``: whatever its output)."""
+        self.prefix_query_tokens = self.prefix_hit_tokens = 0
+        """Tokens that were looked for in the prefix cache, and found, by admissions so far."""
         self.preemptions = 0
         self.generated_tokens = 0
         self.outgrown: list[Request] = []
@@ -154,6 +172,32 @@ class Replica:
             self._free(request, now_ns)
         return sorted(finished, key=_by_age) if len(finished) > 1 else finished
 
+    def crash(self, now_ns: int) -> list[Request]:
+        """The iteration that runs is lost with all caches; returns every request, by (arrival, id), restarted.
+
+        Iterations of the stretch that end by ``now_ns`` have ended before. The replica is empty and idle then.
+        """
+        raise NotImplementedError
+
+    def set_cost(self, cost: Cost) -> None:
+        """Iterations composed from now on take their times from ``cost``; cut a running stretch first."""
+        self._cost = cost
+
+    def cold(self) -> None:
+        """Empties the prefix cache of a replica that has no requests: it starts anew."""
+
+    def can_ever_admit(self, request: Request) -> bool:
+        """Whether ``request``, with what it has generated, could be admitted if the replica were empty."""
+        return request.prefill_target <= self.most_prompt_tokens
+
+    def cached_tokens(self, request: Request, now_ns: int, started: bool = False) -> int:
+        """The prefix-cache hit that ``request`` (not running here) would get at ``now_ns``; ``started`` as below."""
+        return 0
+
+    def conserves(self) -> bool:
+        """Whether the used blocks are those of the running requests: none if nothing runs."""
+        return not (self.used_blocks or self.running)
+
     def used_blocks_at(self, t_ns: int, started: bool) -> int:
         """KV blocks in use at ``t_ns``, within what runs; ``started``: also by an iteration that starts right then."""
         stretch = self.stretch
@@ -224,7 +268,7 @@ class Replica:
         self._free(victim, now_ns)
         victim.lose_cache()
         self.preemptions += 1
-        if victim.prefill_target <= self.most_prefill_tokens:
+        if victim.prefill_target <= self.most_prompt_tokens:
             self.waiting.appendleft(victim)
         else:
             self.outgrown.append(victim)

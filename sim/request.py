@@ -16,9 +16,10 @@ since then follow from its replica's lockstep clock (see :mod:`sim.lockstep`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from sim.api import HeldRequest, ReplicaRequest
+from sim.api import NO_SLO, HeldRequest, ReplicaRequest
 
 Outcome = Literal["finished", "rejected", "unfinished"]
 NEVER = -1
@@ -28,11 +29,15 @@ class Request:
     """Mutable on purpose: the engine keeps its state here. Times are ns; -1 means not yet.
 
     Ids are given in order of arrival, so comparing ids is comparing (arrival, id). ``decoding_since`` and
-    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode.
+    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode. ``content``: the ids
+    of the full content blocks of prompt and output. ``cached_tokens``: what the prefix cache gave it when it was first
+    admitted, -1 before.
     """
 
     __slots__ = (
         "arrival_ns",
+        "cached_tokens",
+        "content",
         "decoding_since",
         "finish_ns",
         "first_scheduled_ns",
@@ -45,17 +50,35 @@ class Request:
         "outcome",
         "output_tokens",
         "prefill_target",
+        "priority",
         "prompt_tokens",
         "replica",
         "restarts",
         "routed_ns",
+        "session",
+        "ttft_slo_ns",
     )
 
-    def __init__(self, request_id: int, arrival_ns: int, prompt_tokens: int, output_tokens: int) -> None:
+    def __init__(
+        self,
+        request_id: int,
+        arrival_ns: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        priority: int = 0,
+        session: int = -1,
+        ttft_slo_ns: int = NO_SLO,
+        content: Sequence[int] = (),
+    ) -> None:
         self.id = request_id
         self.arrival_ns = arrival_ns
         self.prompt_tokens = prompt_tokens
         self.output_tokens = output_tokens
+        self.priority = priority
+        self.session = session
+        self.ttft_slo_ns = ttft_slo_ns
+        self.content = content
+        self.cached_tokens = NEVER
         self.prefill_target = prompt_tokens
         self.kv_tokens = 0
         self.lost_kv_tokens = 0
@@ -80,13 +103,33 @@ class Request:
         self.restarts += 1
         self.prefill_target = self.prompt_tokens + self.generated_tokens
 
-    def as_held(self) -> HeldRequest:
-        """What the router may see of it while it is held."""
-        return HeldRequest(self.id, self.arrival_ns, self.prompt_tokens)
+    def as_held(self, content_block_tokens: int = 0) -> HeldRequest:
+        """What the router may see of it while it is held; ``content_block_tokens``: tokens per id of the content."""
+        prefix: tuple[int, ...] = ()
+        if self.content:
+            prefix = tuple(self.content[: self.prompt_tokens // content_block_tokens])
+        return HeldRequest(
+            self.id,
+            self.arrival_ns,
+            self.prompt_tokens,
+            self.priority,
+            self.session,
+            self.ttft_slo_ns,
+            prefix,
+            self.restarts,
+        )
 
     def as_placed(self, steps: int = NEVER) -> ReplicaRequest:
-        """What the router may see of it once it is on a replica; ``steps``: the replica's lockstep clock."""
+        """What a policy may see of it once it is on a replica; ``steps``: the replica's lockstep clock."""
         since = self.decoding_since
         cached = self.kv_tokens if since == NEVER else self.kv_tokens + steps - since
-        processed = max(cached, self.lost_kv_tokens)
-        return ReplicaRequest(self.id, self.arrival_ns, self.prompt_tokens, processed, self.restarts)
+        return ReplicaRequest(
+            self.id,
+            self.arrival_ns,
+            self.prompt_tokens,
+            max(cached, self.lost_kv_tokens),
+            self.restarts,
+            self.priority,
+            self.session,
+            self.ttft_slo_ns,
+        )

@@ -59,12 +59,16 @@ class Run:
         self._now_ns = 0
         self._alarms: dict[int, list[int]] = {}
         """Instants that have an alarm, each with the ids of the replicas whose stretch ends then, if not cut since."""
-        self._replicas = [Replica(index, spec, cost) for index in range(spec.replicas)]
+        content = workload.content_block_tokens
+        self._replicas = [
+            Replica(index, scenario.pools[0], scenario.engine, cost, None, self.decisions, content)
+            for index in range(spec.replicas)
+        ]
         self._stretch_end_ns = [NEVER] * spec.replicas
         self._busy = 0
         self._startable: list[int] = []
         """Ids of the idle replicas that this instant gave work or freed."""
-        self._most_prompt_tokens = self._replicas[0].most_prefill_tokens
+        self._most_prompt_tokens = self._replicas[0].most_prompt_tokens
         self._held = HeldQueue()
         self._members = members_of(scenario.pools)
         present = Present()
