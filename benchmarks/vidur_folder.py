@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def read_run(folder: Path) -> VidurRun:
         raise BadFolder(f"{folder}/requests.csv names replica {max(requests.replica)} of {cluster.replicas}.")
     router = _chosen(config, "global_scheduler", "round_robin", ROUTERS, folder)
     timing = config.get("timing")
-    recorded = _iterations(folder)
+    recorded = {index: anchored(record, requests, index) for index, record in _iterations(folder).items()}
     return VidurRun(folder, cluster, engine, router, requests, recorded, timing if isinstance(timing, dict) else {})
 
 
@@ -250,3 +251,37 @@ def _iterations(folder: Path) -> dict[int, Iterations]:
         )
         of_replica.times_ns.append(round(value["iter_ms"] * 1e6))
     return recorded
+
+
+ANCHOR_WITHIN_NS = 2000
+"""Further than this a recorded event isn't the end of an iteration that was expected near it."""
+
+
+def anchored(record: Iterations, requests: Recorded, replica: int) -> Iterations:
+    """The same with times to the nanosecond.
+
+    Iteration times are recorded to 10 ns or worse, which adds up to microseconds over a run, enough to let an arrival
+    fall on the other side of an iteration's end. First tokens and finishes are recorded exactly, and each is the end of
+    an iteration: an end that is expected near one is put there. Whether the replica then idles is known too, from the
+    requests that have arrived and not finished.
+    """
+    mine = [index for index, of in enumerate(requests.replica) if of == replica]
+    arrivals = sorted(round(requests.arrived_s[index] * NS_PER_S) for index in mine)
+    finishes = sorted(round(requests.finished_s[index] * NS_PER_S) for index in mine)
+    events = sorted({*finishes, *(round(requests.first_token_s[index] * NS_PER_S) for index in mine)})
+    times_ns, now_ns = [], 0
+    for time_ns in record.times_ns:
+        finished = bisect_right(finishes, now_ns)
+        if finished < len(arrivals) and bisect_right(arrivals, now_ns) == finished:
+            now_ns = arrivals[finished]
+        end_ns = _nearest(events, now_ns + time_ns)
+        times_ns.append(end_ns - now_ns)
+        now_ns = end_ns
+    return Iterations(record.batches, times_ns)
+
+
+def _nearest(events: Sequence[int], expected_ns: int) -> int:
+    """The event at most :data:`ANCHOR_WITHIN_NS` away that is nearest, or the expected time itself."""
+    at = bisect_left(events, expected_ns)
+    near = [event for event in events[max(0, at - 1) : at + 1] if abs(event - expected_ns) <= ANCHOR_WITHIN_NS]
+    return min(near, key=lambda event: abs(event - expected_ns), default=expected_ns)
