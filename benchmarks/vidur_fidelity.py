@@ -31,15 +31,15 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import sim.run
+from benchmarks.rebuilt import rebuilt, table_of
 from benchmarks.vidur_folder import BadFolder, Batch, Iterations, Recorded, VidurRun, read_run
 from sim.api import NS_PER_S, Cluster, HeldRequest, Router
 from sim.cost import Cost, load_profile, profile_names
-from sim.engine import Policies, simulate_workload
 from sim.errors import SimError
 from sim.hardware import find_gpu
 from sim.policies import make_router
 from sim.result import OUTCOMES, RequestTable
-from sim.scenario import ClusterSpec, CostSpec, PoolSpec, Scenario, SloSpec, TraceWorkload
+from sim.scenario import ClusterSpec, CostSpec, PoolSpec, Scenario
 
 PERCENTILES = (50, 90, 99)
 Floats = NDArray[np.float64]
@@ -52,9 +52,9 @@ class Replayed:
     def __init__(self, replica: Sequence[int]) -> None:
         self._replica = replica
 
-    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> Iterator[tuple[HeldRequest, int]]:
+    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> Iterator[tuple[int, int]]:
         for request in queue:
-            yield request, self._replica[request.id]
+            yield request.id, self._replica[request.id]
 
 
 class RecordedCost:
@@ -96,24 +96,8 @@ def scenario_of(run: VidurRun, cost: CostSpec, compat: bool) -> Scenario:
     """``run``'s cluster with one pool per replica, so that each may have recorded times of its own."""
     cluster = replace(run.cluster, replicas=1)
     pools = tuple(PoolSpec(f"replica-{index}", cluster, cost, 1, 1) for index in range(run.cluster.replicas))
-    return Scenario(
-        name=run.folder.name,
-        title="",
-        why="",
-        slots=("router",),
-        baseline=run.router,
-        metric="e2e_s.mean",
-        held_out="",
-        telemetry_interval_s=1.0,
-        cluster=run.cluster,
-        cost=cost,
-        workload=TraceWorkload(""),
-        slo=SloSpec(2.0, 0.2),
-        source="",
-        digest="",
-        engine=replace(run.engine, vidur_compat=compat),
-        more_pools=pools if compat else (),
-    )
+    engine = replace(run.engine, vidur_compat=compat)
+    return rebuilt(run.folder.name, run.cluster, cost, engine, pools if compat else ())
 
 
 def own_cost(cluster: ClusterSpec) -> CostSpec:
@@ -139,8 +123,7 @@ def costs(by_pool: dict[str, RecordedCost]) -> Iterator[None]:
 
 def simulated(run: VidurRun, scenario: Scenario) -> RequestTable:
     router: Router = Replayed(run.requests.replica) if run.router == "random" else make_router(run.router, 0)
-    policies = Policies(router, {"router": run.router})
-    return simulate_workload(scenario, run.requests.workload(), policies, 0, telemetry=False).requests
+    return table_of(scenario, run.requests.workload(), router)
 
 
 def compared(table: RequestTable, recorded: Recorded) -> tuple[Outcome, Outcome]:

@@ -67,8 +67,11 @@ def _fitted() -> dict[str, Efficiency]:
 
 
 def efficiency(gpu: Gpu) -> Efficiency:
-    """The fitted constants of a GPU, or the generic ones."""
-    return _fitted().get(gpu.name, _fitted()["generic"])
+    """The fitted constants of a GPU, or the generic ones of its kind of link."""
+    fitted = _fitted()
+    if gpu.name in fitted:
+        return fitted[gpu.name]
+    return fitted["generic, PCIe" if gpu.link.startswith("PCIe") else "generic"]
 
 
 def roofline_cost(

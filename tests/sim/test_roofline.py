@@ -94,7 +94,8 @@ def test_every_gpu_serves_every_model_and_more_tokens_never_take_less(gpu):
 
 def test_fitted_constants_are_used_where_there_are_any_and_generic_ones_elsewhere():
     assert efficiency(find_gpu("H100-SXM")).source.startswith("AISimulate")
-    assert efficiency(find_gpu("MI300X")) == efficiency(find_gpu("L4"))
+    assert efficiency(find_gpu("MI300X")) == efficiency(find_gpu("B200-SXM"))
+    assert efficiency(find_gpu("L4")).link_eff < efficiency(find_gpu("B200-SXM")).link_eff
     assert "no measurement" in efficiency(find_gpu("MI300X")).source
 
 
