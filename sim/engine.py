@@ -58,7 +58,7 @@ def simulate_workload(
 ) -> Result:
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     router = _told(policies.router, workload)
-    run = Run(scenario, router, policies.names.get("router", "router"), workload, observer)
+    run = Run(scenario, router, policies.names.get("router", "router"), workload, observer, policies.scheduler)
     run.execute(telemetry)
     decisions = _little_endian_sha256(run.decisions)
     summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())

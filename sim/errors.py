@@ -23,16 +23,17 @@ class PolicyInterfaceError(SimError):
 
 
 class IllegalDecision(SimError):
-    """A decision the cluster can't carry out. ``time_ns`` is simulated time."""
+    """A decision the cluster can't carry out. ``time_ns`` is simulated time; ``slot``: what kind of policy made it."""
 
-    def __init__(self, policy: str, time_ns: int, decision: str) -> None:
-        super().__init__(f"Router {policy!r} made an illegal decision at {time_ns / 1e9:.6f} s: {decision}.")
+    def __init__(self, policy: str, time_ns: int, decision: str, slot: str = "Router") -> None:
+        super().__init__(f"{slot} {policy!r} made an illegal decision at {time_ns / 1e9:.6f} s: {decision}.")
         self.policy = policy
         self.time_ns = time_ns
         self.decision = decision
+        self.slot = slot
 
-    def __reduce__(self) -> tuple[type[IllegalDecision], tuple[str, int, str]]:
-        return IllegalDecision, (self.policy, self.time_ns, self.decision)
+    def __reduce__(self) -> tuple[type[IllegalDecision], tuple[str, int, str, str]]:
+        return IllegalDecision, (self.policy, self.time_ns, self.decision, self.slot)
 
 
 class ConservationError(SimError):

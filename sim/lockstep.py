@@ -15,7 +15,6 @@ While a request decodes, its own ``kv_tokens`` and ``generated_tokens`` rest at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from sim.request import NEVER, Request
@@ -81,20 +80,23 @@ class Lockstep:
         """Blocks that the next iteration needs."""
         return self._growth[self.steps % self._block_tokens]
 
-    def growing(self, running: Sequence[Request]) -> list[Request]:
-        """Those of ``running`` that decode and have no room in their last block for their next token."""
-        phase = self.steps % self._block_tokens
-        return [request for request in running if request.growth_phase == phase]
+    def growing_phase(self) -> int:
+        """The ``growth_phase`` of those that have no room in their last block for their next token."""
+        return self.steps % self._block_tokens
+
+    def to_finish(self) -> int:
+        """Iterations until a request finishes; at least one must decode."""
+        due = self._due
+        while due[0] not in self._finishing:
+            heappop(due)
+        return due[0] - self.steps
 
     def unchanged(self, free_blocks: int) -> int:
         """Iterations until the batch can change, if nothing joins it: until a request finishes or lacks a block.
 
         The next iteration counts, and its blocks are no longer among the free ones. At least one request must decode.
         """
-        due = self._due
-        while due[0] not in self._finishing:
-            heappop(due)
-        to_finish = due[0] - self.steps
+        to_finish = self.to_finish()
         cycles, free_blocks = divmod(free_blocks, self.size)
         count = 1 + cycles * self._block_tokens
         if count >= to_finish:
@@ -158,3 +160,21 @@ class Lockstep:
         request.kv_tokens += done
         request.generated_tokens += done
         request.decoding_since = request.growth_phase = NEVER
+
+
+class ReservedLockstep(Lockstep):
+    """Decodes whose blocks were all taken before: they never need another."""
+
+    __slots__ = ()
+
+    def growth(self, count: int) -> int:
+        return 0
+
+    def growth_now(self) -> int:
+        return 0
+
+    def unchanged(self, free_blocks: int) -> int:
+        return self.to_finish()
+
+    def grown(self, stretch: Stretch) -> tuple[int, int]:
+        return 0, 0

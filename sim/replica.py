@@ -1,40 +1,28 @@
-"""One replica: continuous batching at iteration level over a paged KV cache, by Vidur's ``sarathi`` rules.
+"""One replica in time: continuous batching at iteration level over a paged KV cache.
 
-An iteration is composed when the replica is idle and has work, its duration is known at its start, and nothing
-joins or leaves until it ends. Composition, in this order:
-
-1. **Decodes.** Running requests whose prefill is complete, oldest arrival first, one token each, always. A request
-   needs a block only if its next token has no room in its last one (Vidur demands a free block for every decode,
-   even if none is allocated; that rule is not copied). While no block is free, the youngest running request not yet
-   placed in this batch, possibly the request itself, is preempted.
-2. **Running prefills.** The next chunk of each, oldest first, as far as the token budget reaches.
-3. **Admission.** The head of the waiting queue, while fewer than ``max_num_seqs`` requests run, budget is left and
-   the blocks of its whole prefill fit and leave the watermark free. The head blocks those behind it.
-
-Preemption is by recompute: the victim's blocks are freed at once, it goes to the front of the waiting queue, and it
-must prefill its prompt and everything it has generated (see :mod:`sim.request` for the token accounting). The blocks
-of a request that finishes are freed at the iteration's end. A preempted request whose prefill could not be admitted
-even to an empty replica has outgrown the replica and is rejected: it would otherwise wait for ever.
+An iteration is composed when the replica is idle and has work, its duration is known at its start, and nothing joins
+or leaves until it ends. How it is composed is the engine's rules' business (:mod:`sim.rules`).
 
 Iterations are not simulated one by one. As long as nothing but decodes runs, the batch changes only when one of them
 finishes or the free blocks run out; until then the replica runs ahead, as one stretch (:mod:`sim.stretch`) of
 counters (:mod:`sim.lockstep`). What arrives meanwhile and could be admitted cuts the stretch at the end of the
 iteration that runs. Whoever looks at the replica within a stretch sees it as after the iterations that have ended,
-with the blocks of the one that has started. tests/ holds an engine that does touch every request in every iteration,
-and the two equal.
+with the blocks of the one that has started. A cost that isn't linear, and a policy that wants to be asked every
+iteration, make stretches of one. tests/ holds an engine that does touch every request in every iteration, and the two
+equal.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, insort
 from collections import deque
 from operator import attrgetter
 
+from sim.composer import Composer
 from sim.cost import Cost
 from sim.hooks import SchedulerHooks
-from sim.lockstep import Lockstep
-from sim.request import NEVER, Request
+from sim.request import Request
+from sim.rules import rules_of
 from sim.scenario import EngineSpec, PoolSpec
 from sim.stretch import Stretch
 
@@ -42,35 +30,11 @@ _by_age = attrgetter("id")
 
 
 class Replica:
-    """Invariant: ``used_blocks`` is the sum of the running requests' blocks; waiting requests hold none.
-
-    While the replica is busy, ``used_blocks`` and ``generated_tokens`` are those of the stretch's first iteration;
-    :meth:`used_blocks_at` and :meth:`generated_tokens_at` give those of any time in it.
+    """While the replica is busy, the counters are those of the stretch's first iteration; :meth:`used_blocks_at` and
+    :meth:`generated_tokens_at` give those of any time in it.
     """
 
-    __slots__ = (
-        "_block_ns",
-        "_block_tokens",
-        "_chunk_tokens",
-        "_chunks",
-        "_cost",
-        "_decodes",
-        "_half_prefilled",
-        "_max_num_seqs",
-        "_watermark_blocks",
-        "generated_tokens",
-        "id",
-        "most_prompt_tokens",
-        "outgrown",
-        "preemptions",
-        "prefix_hit_tokens",
-        "prefix_query_tokens",
-        "running",
-        "stretch",
-        "total_blocks",
-        "used_blocks",
-        "waiting",
-    )
+    __slots__ = ("_cost", "_state", "id", "outgrown", "running", "stretch", "total_blocks", "waiting")
 
     def __init__(
         self,
@@ -84,62 +48,58 @@ class Replica:
     ) -> None:
         """``decisions``: where it appends its own (time, kind, request, replica). ``hooks``: None for the engine's
         own rules. ``content_block_tokens``: tokens per id of the requests' content, 0 if they name none."""
-        spec = pool.cluster
+        state: Composer = rules_of(engine)(replica_id, pool.cluster, engine, hooks, decisions, content_block_tokens)
         self.id = replica_id
-        self.waiting: deque[Request] = deque()
-        self.running: list[Request] = []
-        """Oldest arrival first."""
+        self.waiting: deque[Request] = state.waiting
+        self.running: list[Request] = state.running
+        """In the engine's order."""
+        self.outgrown: list[Request] = state.outgrown
+        """Requests that left in a composition because they can never be admitted again; for the run to take."""
+        self.total_blocks = state.total_blocks
         self.stretch = Stretch()
         """What runs, nothing while the replica is idle."""
-        self.total_blocks = spec.kv_blocks
-        self.used_blocks = 0
-        self.most_prompt_tokens = (spec.kv_blocks - spec.watermark_blocks) * spec.block_tokens
-        """A longer prompt could not be admitted even if the replica were empty (``orca``: whatever its output)."""
-        self.prefix_query_tokens = self.prefix_hit_tokens = 0
-        """Tokens that were looked for in the prefix cache, and found, by admissions so far."""
-        self.preemptions = 0
-        self.generated_tokens = 0
-        self.outgrown: list[Request] = []
-        """Requests that left in a composition because they can never be admitted again; for the engine to take."""
-        self._block_tokens = spec.block_tokens
-        self._chunk_tokens = spec.chunk_tokens
-        self._max_num_seqs = spec.max_num_seqs
-        self._watermark_blocks = spec.watermark_blocks
+        self._state = state
         self._cost = cost
-        self._decodes = Lockstep(spec.block_tokens)
-        self._half_prefilled: Request | None = None
-        """The running request whose prefill is incomplete: never more than one, for its chunks leave no budget."""
-        self._chunks: list[tuple[Request, int]] = []
-        self._block_ns = 0
-        """Sum of freed blocks times the time they were freed at, minus that of the taken ones, in block * ns."""
 
     def enqueue(self, request: Request) -> bool:
-        """Puts a routed request at the end of the waiting queue; True if the running stretch could admit it.
+        """Puts a routed request at the end of the waiting queue; True if the running stretch should be cut for it.
 
-        As long as the batch is unchanged, batch size and budget stay and free blocks only get fewer: what could not
-        be admitted at the start of a stretch can't be within it, nor can what waits behind it.
+        As long as the batch is unchanged, batch size and budget stay and free blocks and prefix hits only get fewer:
+        what could not be admitted at the start of a stretch can't be within it, nor can what waits behind it.
         """
-        self.waiting.append(request)
-        if self.stretch.count <= 1 or len(self.waiting) > 1:
+        state = self._state
+        state.waiting.append(request)
+        if state.slot is not None:
+            state.slot.due = True
+        if self.stretch.count <= 1 or len(state.running) >= state.seats:
             return False
-        if len(self.running) >= self._max_num_seqs or self._decodes.size >= self._chunk_tokens:
-            return False
-        blocks = -(-request.prefill_target // self._block_tokens)
-        return self.total_blocks - self.used_blocks - blocks >= self._watermark_blocks
+        if state.slot is not None and state.slot.admits:
+            return state.budget_left()
+        return len(state.waiting) == 1 and state.could_admit(request)
 
     def start(self, now_ns: int) -> int | None:
         """Composes the next batch; returns when its stretch ends, or None if there is nothing to run."""
-        decodes = self._decodes
-        if decodes.size:
-            self._place_decodes(now_ns)
-        if self.waiting or self._half_prefilled is not None:
-            self._place_chunks(now_ns)
-        if self._chunks:
+        state = self._state
+        state.now_ns = now_ns
+        state.preempted = False
+        state.compose()
+        while not state.chunks and not state.decodes.size and not state.paused:
+            if not state.preempted:
+                return None
+            state.preempted = False
+            state.compose()
+        decodes = state.decodes
+        if state.chunks or state.paused:
             return self._start_mixed(now_ns)
-        if not decodes.size:
-            return None
-        first_ns, step_ns = self._cost.decodes_ns(decodes.size, decodes.context_tokens())
-        count = decodes.unchanged(self.total_blocks - self.used_blocks)
+        context_tokens = decodes.context_tokens()
+        if not self._cost.linear:
+            duration_ns = self._cost.iteration_ns(decodes.size, context_tokens, 0, 0, 0)
+            return self.stretch.begin(now_ns, duration_ns, 0, 1)
+        first_ns, step_ns = self._cost.decodes_ns(decodes.size, context_tokens)
+        spare_blocks = state.total_blocks - state.used_blocks - state.vidur_compat
+        count = decodes.unchanged(spare_blocks) if spare_blocks >= 0 else 1
+        if state.slot is not None or state.preempted:
+            count = min(count, state.most_iterations())
         return self.stretch.begin(now_ns, first_ns, step_ns, count)
 
     def cut(self, now_ns: int) -> int:
@@ -156,28 +116,40 @@ class Replica:
 
     def end(self, now_ns: int) -> list[Request]:
         """Books the stretch's tokens and returns the requests that finished, oldest first, their blocks freed."""
-        stretch, decodes = self.stretch, self._decodes
-        count = stretch.count
-        if count > 1:
-            blocks, block_ns = decodes.grown(stretch)
-            self.used_blocks += blocks
-            self._block_ns -= block_ns
-        self.generated_tokens += decodes.size * count
+        state, stretch = self._state, self.stretch
+        state.now_ns = now_ns
+        finished: list[Request] = []
+        if state.decodes_run:
+            finished = self._book_decodes(stretch.count)
+        if state.slot is not None:
+            state.slot.ended(stretch.count, bool(state.chunks or finished))
         stretch.count = 0
-        finished = decodes.advance(count)
-        if self._chunks:
-            finished = finished + self._end_chunks(now_ns)
+        if state.chunks:
+            finished = finished + state.end_chunks()
+        if state.paused:
+            state.resume_paused()
+        if len(finished) > 1:
+            finished.sort(key=_by_age)
         for request in finished:
-            del self.running[bisect_left(self.running, request.id, key=_by_age)]
-            self._free(request, now_ns)
-        return sorted(finished, key=_by_age) if len(finished) > 1 else finished
+            state.remove_running(request)
+            state.release(request)
+        return finished
 
     def crash(self, now_ns: int) -> list[Request]:
         """The iteration that runs is lost with all caches; returns every request, by (arrival, id), restarted.
 
         Iterations of the stretch that end by ``now_ns`` have ended before. The replica is empty and idle then.
         """
-        raise NotImplementedError
+        state, stretch = self._state, self.stretch
+        state.now_ns = now_ns
+        ended = stretch.ended_by(now_ns)
+        if ended:
+            stretch.count = ended + 1  # whose blocks are taken
+            self._book_blocks()
+            state.generated_tokens += state.decodes.size * ended
+            state.decodes.steps += ended
+        stretch.count = 0
+        return sorted(state.lose_everything(ended), key=_by_age)
 
     def set_cost(self, cost: Cost) -> None:
         """Iterations composed from now on take their times from ``cost``; cut a running stretch first."""
@@ -185,147 +157,110 @@ class Replica:
 
     def cold(self) -> None:
         """Empties the prefix cache of a replica that has no requests: it starts anew."""
+        if self._state.cache is not None:
+            self._state.cache.clear()
 
     def can_ever_admit(self, request: Request) -> bool:
         """Whether ``request``, with what it has generated, could be admitted if the replica were empty."""
-        return request.prefill_target <= self.most_prompt_tokens
+        return self._state.can_ever_admit(request)
 
     def cached_tokens(self, request: Request, now_ns: int, started: bool = False) -> int:
-        """The prefix-cache hit that ``request`` (not running here) would get at ``now_ns``; ``started`` as below."""
-        return 0
-
-    def conserves(self) -> bool:
-        """Whether the used blocks are those of the running requests: none if nothing runs."""
-        return not (self.used_blocks or self.running)
+        """The prefix-cache hit that ``request``, not running here, would get at ``now_ns``; ``started`` as below."""
+        cache = self._state.cache
+        if cache is None:
+            return 0
+        cache.trim(self.total_blocks - self.used_blocks_at(now_ns, started))
+        return cache.lookup(request).units * cache.unit_tokens
 
     def used_blocks_at(self, t_ns: int, started: bool) -> int:
         """KV blocks in use at ``t_ns``, within what runs; ``started``: also by an iteration that starts right then."""
-        stretch = self.stretch
+        stretch, used_blocks = self.stretch, self._state.used_blocks
         if stretch.count <= 1:
-            return self.used_blocks
+            return used_blocks
         ended = stretch.ended_by(t_ns)
         if not started and stretch.boundary_ns(ended) == t_ns:
             ended -= 1
-        return self.used_blocks + self._decodes.growth(ended) if ended > 0 else self.used_blocks
+        return used_blocks + self._state.decodes.growth(ended) if ended > 0 else used_blocks
 
     def generated_tokens_at(self, t_ns: int) -> int:
         """Output tokens generated until ``t_ns``, within what runs."""
-        return self.generated_tokens + self._decodes.size * self.stretch.ended_by(t_ns)
+        if self.stretch.count <= 1:
+            return self._state.generated_tokens
+        return self._state.generated_tokens + self._state.decodes.size * self.stretch.ended_by(t_ns)
 
     def steps_at(self, t_ns: int) -> int:
         """The lockstep clock at ``t_ns``, within what runs."""
-        return self._decodes.steps + self.stretch.ended_by(t_ns)
+        if self.stretch.count <= 1:
+            return self._state.decodes.steps
+        return self._state.decodes.steps + self.stretch.ended_by(t_ns)
 
     def block_ns(self, now_ns: int) -> int:
         """Integral of the used blocks over time so far, in block * ns; the replica must be idle."""
-        return self._block_ns + self.used_blocks * now_ns
+        return self._state.block_ns + self._state.used_blocks * now_ns
+
+    def conserves(self) -> bool:
+        """Whether the used blocks are those of the running requests; the replica must be idle."""
+        return self._state.conserves()
+
+    @property
+    def most_prompt_tokens(self) -> int:
+        """A longer prompt could not be admitted even if the replica were empty (``orca``: whatever its output)."""
+        return self._state.most_prompt_tokens
+
+    @property
+    def used_blocks(self) -> int:
+        return self._state.used_blocks
+
+    @property
+    def preemptions(self) -> int:
+        return self._state.preemptions
+
+    @property
+    def generated_tokens(self) -> int:
+        """Output tokens generated so far, those that were generated twice counted twice."""
+        return self._state.generated_tokens
+
+    @property
+    def forgotten_tokens(self) -> int:
+        """Of the generated tokens those that no request counts as its own any more (only under Vidur's rules)."""
+        return self._state.forgotten_tokens
+
+    @property
+    def prefix_query_tokens(self) -> int:
+        """Tokens that admissions so far looked for in the prefix cache."""
+        return 0 if self._state.cache is None else self._state.cache.query_tokens
+
+    @property
+    def prefix_hit_tokens(self) -> int:
+        """Tokens of those that were there."""
+        return 0 if self._state.cache is None else self._state.cache.hit_tokens
 
     def _start_mixed(self, now_ns: int) -> int:
         """One iteration with prefill chunks in it."""
-        decodes = self._decodes
+        state = self._state
         tokens = half_pairs = 0
-        for request, chunk in self._chunks:
+        for request, chunk in state.chunks:
             tokens += chunk
             half_pairs += chunk * (2 * request.kv_tokens + chunk)
-        duration_ns = self._cost.iteration_ns(
-            decodes.size, decodes.context_tokens(), len(self._chunks), tokens, half_pairs
-        )
+        decodes = context_tokens = 0
+        if state.decodes_run and state.decodes.size:
+            decodes, context_tokens = state.decodes.size, state.decodes.context_tokens()
+        duration_ns = self._cost.iteration_ns(decodes, context_tokens, len(state.chunks), tokens, half_pairs)
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
 
-    def _place_decodes(self, now_ns: int) -> None:
-        """Gives every decode the room for its next token, preempting the youngest while blocks are lacking."""
-        blocks = self._decodes.growth_now()
-        if self.used_blocks + blocks <= self.total_blocks:
-            self.used_blocks += blocks
-            self._block_ns -= blocks * now_ns
-            return
-        growing = self._decodes.growing(self.running)
-        free = self.total_blocks - self.used_blocks
-        self._take(free, now_ns)
-        for request in growing[free:]:
-            lost_its_place = request.decoding_since == NEVER
-            if lost_its_place or not self._free_a_block_for(request, now_ns):
-                return
-            self._take(1, now_ns)
+    def _book_decodes(self, count: int) -> list[Request]:
+        """``count`` iterations of the decodes have ended; returns those that finished with the last."""
+        state = self._state
+        if count > 1:
+            self._book_blocks()
+        state.generated_tokens += state.decodes.size * count
+        return state.decodes.advance(count)
 
-    def _free_a_block_for(self, request: Request, now_ns: int) -> bool:
-        """Preempts the youngest until a block is free; False if that cost ``request`` itself its place.
-
-        The youngest running request is never one already placed: those are all older than ``request``.
-        """
-        while self.used_blocks == self.total_blocks:
-            victim = self.running.pop()
-            self._preempt(victim, now_ns)
-            if victim is request:
-                return False
-        return True
-
-    def _preempt(self, victim: Request, now_ns: int) -> None:
-        if victim is self._half_prefilled:
-            self._half_prefilled = None
-        else:
-            self._decodes.leave(victim)
-        self._free(victim, now_ns)
-        victim.lose_cache()
-        self.preemptions += 1
-        if victim.prefill_target <= self.most_prompt_tokens:
-            self.waiting.appendleft(victim)
-        else:
-            self.outgrown.append(victim)
-
-    def _place_chunks(self, now_ns: int) -> None:
-        """The running prefill, then admissions, as far as the token budget reaches."""
-        budget = self._chunk_tokens - self._decodes.size
-        if self._half_prefilled is not None and budget > 0:
-            budget = self._place_chunk(self._half_prefilled, budget)
-        waiting, running = self.waiting, self.running
-        while waiting and budget > 0 and len(running) < self._max_num_seqs:
-            request = waiting[0]
-            blocks = -(-request.prefill_target // self._block_tokens)
-            if self.total_blocks - self.used_blocks - blocks < self._watermark_blocks:
-                return
-            waiting.popleft()
-            self._take(blocks, now_ns)
-            if running and running[-1].id > request.id:
-                insort(running, request, key=_by_age)
-            else:
-                running.append(request)
-            if request.first_scheduled_ns == NEVER:
-                request.first_scheduled_ns = now_ns
-            budget = self._place_chunk(request, budget)
-
-    def _place_chunk(self, request: Request, budget: int) -> int:
-        chunk = min(request.prefill_target - request.kv_tokens, budget)
-        self._chunks.append((request, chunk))
-        return budget - chunk
-
-    def _end_chunks(self, now_ns: int) -> list[Request]:
-        """Books the chunks; a completed prefill yields a token, and its request decodes on or has finished."""
-        finished = []
-        self._half_prefilled = None
-        for request, chunk in self._chunks:
-            request.kv_tokens += chunk
-            if request.kv_tokens < request.prefill_target:
-                self._half_prefilled = request
-                continue
-            request.generated_tokens += 1
-            self.generated_tokens += 1
-            if request.first_token_ns == NEVER:
-                request.first_token_ns = now_ns
-            if request.generated_tokens == request.output_tokens:
-                finished.append(request)
-            else:
-                self._decodes.join(request)
-        self._chunks = []
-        return finished
-
-    def _take(self, blocks: int, now_ns: int) -> None:
-        self.used_blocks += blocks
-        self._block_ns -= blocks * now_ns
-
-    def _free(self, request: Request, now_ns: int) -> None:
-        """Frees the blocks of a running request: those of its whole prefill, or of what it has in the cache since."""
-        kv_tokens, target = request.kv_tokens, request.prefill_target
-        blocks = -(-(kv_tokens if kv_tokens > target else target) // self._block_tokens)
-        self.used_blocks -= blocks
-        self._block_ns += blocks * now_ns
+    def _book_blocks(self) -> None:
+        """Books the blocks taken by the stretch's iterations after its first."""
+        state = self._state
+        blocks, block_ns = state.decodes.grown(self.stretch)
+        state.used_blocks += blocks
+        state.block_ns -= block_ns
+        if state.cache is not None:
+            state.cache.trim(state.total_blocks - state.used_blocks)

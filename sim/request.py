@@ -17,9 +17,13 @@ since then follow from its replica's lockstep clock (see :mod:`sim.lockstep`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import repeat
+from typing import TYPE_CHECKING, Literal
 
 from sim.api import NO_SLO, HeldRequest, ReplicaRequest
+
+if TYPE_CHECKING:
+    from sim.workload import Workload
 
 Outcome = Literal["finished", "rejected", "unfinished"]
 NEVER = -1
@@ -29,9 +33,10 @@ class Request:
     """Mutable on purpose: the engine keeps its state here. Times are ns; -1 means not yet.
 
     Ids are given in order of arrival, so comparing ids is comparing (arrival, id). ``decoding_since`` and
-    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode. ``content``: the ids
-    of the full content blocks of prompt and output. ``cached_tokens``: what the prefix cache gave it when it was first
-    admitted, -1 before.
+    ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode. ``order``: its place
+    among the running requests of a replica, a smaller number before a larger one. ``content``: the ids of the full
+    content blocks of prompt and output. ``cached_tokens``: what the prefix cache gave it when it was first admitted,
+    -1 before and without a cache.
     """
 
     __slots__ = (
@@ -47,6 +52,7 @@ class Request:
         "id",
         "kv_tokens",
         "lost_kv_tokens",
+        "order",
         "outcome",
         "output_tokens",
         "prefill_target",
@@ -70,7 +76,7 @@ class Request:
         ttft_slo_ns: int = NO_SLO,
         content: Sequence[int] = (),
     ) -> None:
-        self.id = request_id
+        self.id = self.order = request_id
         self.arrival_ns = arrival_ns
         self.prompt_tokens = prompt_tokens
         self.output_tokens = output_tokens
@@ -133,3 +139,13 @@ class Request:
             self.session,
             self.ttft_slo_ns,
         )
+
+
+def requests_of(workload: Workload) -> list[Request]:
+    """The requests of ``workload``, their ids counting from 0."""
+    must = (workload.arrival_ns, workload.prompt_tokens, workload.output_tokens)
+    may = ((workload.priority, 0), (workload.session, -1), (workload.ttft_slo_ns, NO_SLO))
+    columns = [column.tolist() for column in must]
+    columns += [repeat(default, len(workload)) if column is None else column.tolist() for column, default in may]
+    content = repeat((), len(workload)) if workload.content is None else workload.content
+    return [Request(index, *row) for index, row in enumerate(zip(*columns, content, strict=True))]

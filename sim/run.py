@@ -26,29 +26,37 @@ from sim.api import NS_PER_S, Router
 from sim.cost import cost_of
 from sim.decisions import checked_decisions
 from sim.errors import ConservationError
+from sim.hooks import SchedulerFactory
 from sim.member import members_of
 from sim.replica import Replica
-from sim.request import NEVER, Outcome, Request
+from sim.request import NEVER, Outcome, Request, requests_of
 from sim.scenario import Scenario
 from sim.telemetry import USAGE_DIGITS, Observer, TelemetryRow, row_limit
 from sim.views import ClusterView, HeldQueue, Present, ReplicaView
 from sim.workload import Workload
+
+ROUTED = 0
+"""Kind of a decision."""
 
 
 class Run:
     """The state of one simulation. ``end_ns``: the last instant at which anything happened."""
 
     def __init__(
-        self, scenario: Scenario, router: Router, router_name: str, workload: Workload, observer: Observer | None
+        self,
+        scenario: Scenario,
+        router: Router,
+        router_name: str,
+        workload: Workload,
+        observer: Observer | None,
+        scheduler: SchedulerFactory | None = None,
     ) -> None:
         spec = scenario.cluster
         cost = cost_of(scenario.pools[0])
-        columns = (workload.arrival_ns, workload.prompt_tokens, workload.output_tokens)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        self.requests = [Request(index, *row) for index, row in enumerate(rows)]
+        self.requests = requests_of(workload)
         self.rows: list[TelemetryRow] = []
         self.decisions = array("q")
-        """Time, request and replica of every routing decision, one after the other."""
+        """Time, kind, request and replica of every decision, one after the other (see docs/simulator-rules.md)."""
         self.end_ns = 0
         self._row_limit = row_limit(scenario.cluster.replicas)
         self.interval_ns = round(scenario.telemetry_interval_s * NS_PER_S)
@@ -59,9 +67,17 @@ class Run:
         self._now_ns = 0
         self._alarms: dict[int, list[int]] = {}
         """Instants that have an alarm, each with the ids of the replicas whose stretch ends then, if not cut since."""
-        content = workload.content_block_tokens
+        self._content_block_tokens = content = workload.content_block_tokens
         self._replicas = [
-            Replica(index, scenario.pools[0], scenario.engine, cost, None, self.decisions, content)
+            Replica(
+                index,
+                scenario.pools[0],
+                scenario.engine,
+                cost,
+                None if scheduler is None else scheduler(index),
+                self.decisions,
+                content,
+            )
             for index in range(spec.replicas)
         ]
         self._stretch_end_ns = [NEVER] * spec.replicas
@@ -155,7 +171,7 @@ class Run:
             request = self.requests[self._arrived]
             self._arrived += 1
             if request.prompt_tokens <= self._most_prompt_tokens:
-                self._held.add(request.as_held())
+                self._held.add(request.as_held(self._content_block_tokens))
                 self._router_due = True
             else:
                 self._end(request, "rejected", now_ns)
@@ -170,7 +186,7 @@ class Run:
         replicas = self._cluster.replicas
         for request_id, replica_id in checked_decisions(answer, self._held, replicas, self._router_name, now_ns):
             self._held.remove(request_id)
-            self.decisions.extend((now_ns, request_id, replica_id))
+            self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
             request = self.requests[request_id]
             request.routed_ns, request.replica = now_ns, replica_id
             self._enqueue(request, replica_id, now_ns)
@@ -179,7 +195,7 @@ class Run:
         replica = self._replicas[replica_id]
         if replica.enqueue(request):
             self._cut_stretch(replica_id, now_ns)
-        elif not replica.stretch.count and len(replica.waiting) == 1 and replica_id not in self._startable:
+        elif not replica.stretch.count and replica_id not in self._startable:
             self._startable.append(replica_id)
 
     def _cut_stretch(self, replica_id: int, now_ns: int) -> None:
@@ -250,9 +266,9 @@ class Run:
     def _check_conservation(self) -> None:
         """Every request has ended; no replica holds a block or runs a request; tokens add up."""
         for replica in self._replicas:
-            if replica.used_blocks or replica.running:
+            if not replica.conserves():
                 raise ConservationError(f"Replica {replica.id} still holds {replica.used_blocks} KV blocks at the end.")
-        generated = sum(replica.generated_tokens for replica in self._replicas)
+        generated = sum(replica.generated_tokens - replica.forgotten_tokens for replica in self._replicas)
         booked = sum(request.generated_tokens for request in self.requests)
         finished = [request for request in self.requests if request.outcome == "finished"]
         whole = all(request.generated_tokens == request.output_tokens for request in finished)

@@ -116,9 +116,10 @@ def test_a_request_that_outgrows_the_cluster_is_rejected_and_the_router_hears_of
     assert result.requests.routed_ns.tolist()[1] == rejected_ns + 1
 
 
-def test_the_hash_of_the_decisions_is_that_of_time_request_and_replica(small_cluster, workload, run_router):
+def test_the_hash_of_the_decisions_is_that_of_time_kind_request_and_replica(small_cluster, workload, run_router):
     result = run_router(small_cluster(replicas=2), workload((3, 4, 1), (9, 4, 1)), "round-robin")
-    packed = struct.pack("<qqq", 3, 0, 0) + struct.pack("<qqq", 9, 1, 1)
+    routed_and_admitted = [(3, 0, 0, 0), (3, 1, 0, 0), (9, 0, 1, 1), (9, 1, 1, 1)]
+    packed = b"".join(struct.pack("<qqqq", *decision) for decision in routed_and_admitted)
     assert result.decisions_sha256 == hashlib.sha256(packed).hexdigest()
 
 

@@ -39,7 +39,7 @@ from tests.sim.reference.replica import Replica
 from tests.sim.reference.request import NEVER, Outcome, Request
 from tests.sim.reference.views import ClusterView
 
-_DECISION = struct.Struct("<qqq")
+_DECISION = struct.Struct("<qqqq")
 
 
 def simulate_workload(
@@ -165,7 +165,7 @@ class _Run:
         replicas = self._cluster.replicas
         for request_id, replica_id in checked_decisions(answer, self._held, replicas, self._router_name, now_ns):
             self._held.remove(request_id)
-            self.decisions.update(_DECISION.pack(now_ns, request_id, replica_id))
+            self.decisions.update(_DECISION.pack(now_ns, 0, request_id, replica_id))
             request = self.requests[request_id]
             request.routed_ns, request.replica = now_ns, replica_id
             self._replicas[replica_id].enqueue(request)
@@ -175,6 +175,9 @@ class _Run:
             if replica.busy or not (replica.waiting or replica.running):
                 continue
             duration_ns = replica.start_iteration(now_ns)
+            for decision in replica.decisions:
+                self.decisions.update(_DECISION.pack(*decision))
+            replica.decisions.clear()
             for request in replica.outgrown:
                 self._end(request, "rejected", now_ns)
                 self._router_due = True

@@ -45,6 +45,7 @@ class Replica:
         "block_tokens",
         "busy",
         "chunk_tokens",
+        "decisions",
         "generated_tokens",
         "id",
         "outgrown",
@@ -67,6 +68,7 @@ class Replica:
         self.chunk_tokens = spec.chunk_tokens
         self.preemptions = 0
         self.generated_tokens = 0
+        self.decisions: list[tuple[int, int, int, int]] = []
         self.outgrown: list[Request] = []
         """Requests that left in the last composition because they can never be admitted again."""
         self._max_num_seqs = spec.max_num_seqs
@@ -157,6 +159,7 @@ class Replica:
         """
         while self.used_blocks == self.total_blocks:
             victim = self.running.pop()
+            self.decisions.append((self._used_since_ns, 2, victim.id, self.id))
             self._preempt(victim)
             if victim is request:
                 return False
@@ -184,6 +187,7 @@ class Replica:
                 return
             self.waiting.popleft()
             request.blocks = blocks
+            self.decisions.append((now_ns, 1, request.id, self.id))
             self.used_blocks += blocks
             insort(self.running, request, key=_by_age)
             if request.first_scheduled_ns == NEVER:

@@ -1,0 +1,186 @@
+"""What every set of engine rules works on: one replica's queue, its running requests and its KV blocks.
+
+A rule set (:mod:`sim.rules`) is a subclass that says how the next iteration is composed: who decodes, who gets a
+prefill chunk, who is admitted and who is preempted, in the words of ``docs/simulator-rules.md``. It knows nothing of
+how long iterations take or that several of them are run at once; that is :class:`sim.replica.Replica`.
+
+Preemption is by recompute: the victim's blocks are freed at once, it goes to the front of the waiting queue, and it
+must prefill its prompt and everything it has generated. A victim that could not be admitted even to an empty replica
+has outgrown it and leaves: it would otherwise wait for ever.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from sim.engine_state import EngineState, by_order, remove
+from sim.prefix_cache import Hit
+from sim.request import NEVER, Request
+from sim.scheduler_slot import MANY
+
+ADMITTED = 1
+PREEMPTED = 2
+"""Kinds of decisions."""
+NO_HIT = Hit(0, 0)
+
+
+class Composer(EngineState):
+    """What :meth:`compose` decides for the next iteration: ``chunks``, the prefill tokens of each request in order, and
+    ``decodes_run``, whether the decodes take part (all of them but the ``paused``)."""
+
+    admits_next_time = False
+    """Whether what was preempted can be admitted in the next composition though not in its own."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def compose(self) -> None:
+        """Decides the next iteration; nothing runs."""
+
+    def blocks_to_admit(self, request: Request) -> int:
+        """Blocks that must be free for ``request`` besides the watermark, without any hit."""
+        return -(-request.prefill_target // self.block_tokens)
+
+    @property
+    def most_prompt_tokens(self) -> int:
+        """A longer prompt could not be admitted to the replica were it empty."""
+        return max(0, self.total_blocks - self.watermark_blocks) * self.block_tokens
+
+    def can_ever_admit(self, request: Request) -> bool:
+        """Whether ``request``, with what it has generated, could be admitted were the replica empty."""
+        return self.blocks_to_admit(request) <= self.total_blocks - self.watermark_blocks
+
+    def budget_left(self) -> bool:
+        """Whether an admission step beside the present decodes has tokens to give."""
+        return self.decodes.size < self.token_budget
+
+    def could_admit(self, request: Request) -> bool:
+        """Whether a composition beside the present decodes would admit ``request``, the head, or at least might."""
+        shared = 0 if self.cache is None else self.cache.lookup(request).shared * self.cache.unit_blocks
+        blocks = self.blocks_to_admit(request) - shared
+        return self.budget_left() and self.total_blocks - self.used_blocks - blocks >= self.watermark_blocks
+
+    def lookup(self, request: Request) -> tuple[Hit, int]:
+        """The prefix-cache hit of ``request`` and the blocks of it that need not be free."""
+        if self.cache is None:
+            return NO_HIT, 0
+        hit = self.cache.lookup(request)
+        return hit, hit.shared * self.cache.unit_blocks
+
+    def candidates(self) -> Iterable[Request]:
+        """Whom admission tries, in this order: the head of the queue again and again, or whom the policy names.
+
+        The caller stops at the first that it can't admit. Call it only if seats are free and budget is left.
+        """
+        if self.slot is None or not self.slot.admits:
+            return self._heads()
+        return self.slot.admissions()
+
+    def admit(self, request: Request, hit: Hit) -> None:
+        """A waiting request runs, with its hit in the cache; its blocks are for the caller to take."""
+        if self.waiting[0] is request:
+            self.waiting.popleft()
+        else:
+            self.waiting.remove(request)
+        if self.cache is not None:
+            self.cache.board(request, hit)
+        self.add_running(request)
+        if request.first_scheduled_ns == NEVER:
+            request.first_scheduled_ns = self.now_ns
+        self.decisions.extend((self.now_ns, ADMITTED, request.id, self.replica_id))
+
+    def place_chunk(self, request: Request, budget: int) -> int:
+        """Gives ``request`` its next prefill chunk; returns its tokens, 0 to ``budget``."""
+        chunk = min(request.prefill_target - request.kv_tokens, budget)
+        if chunk > 0 and self.slot is not None:
+            chunk = self.slot.chunk(request, chunk)
+        if chunk <= 0:
+            return 0
+        self.chunks.append((request, chunk))
+        return chunk
+
+    def preempt(self, victim: Request) -> None:
+        """``victim`` loses its blocks and its place, and waits before all others."""
+        remove(self.running, victim)
+        half_prefilled = victim.decoding_since == NEVER
+        if half_prefilled:
+            remove(self.prefilling, victim)
+        else:
+            self.decodes.leave(victim)
+        self.release(victim)
+        self._restart(victim, half_prefilled)
+        self.preemptions += 1
+        self.preempted = True
+        self.decisions.extend((self.now_ns, PREEMPTED, victim.id, self.replica_id))
+        if self.can_ever_admit(victim):
+            self.waiting.appendleft(victim)
+        else:
+            self.outgrown.append(victim)
+        if self.slot is not None:
+            self.slot.due = True
+
+    def place_decodes(self) -> None:
+        """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
+        decodes = self.decodes
+        blocks = decodes.growth_now()
+        if self.used_blocks + blocks + self.vidur_compat <= self.total_blocks:
+            if blocks:
+                self.take(blocks)
+            return
+        phase = decodes.growing_phase()
+        for request in self._asking_for_blocks(phase):
+            grows = request.growth_phase == phase
+            if request.decoding_since != NEVER and self._free_a_block_for(request) and grows:
+                self.take(1)
+
+    def _asking_for_blocks(self, phase: int) -> list[Request]:
+        """Decodes that need a free block before they are placed; under Vidur's rules also those that won't take it."""
+        if self.vidur_compat:
+            return [request for request in self.running if request.decoding_since != NEVER]
+        return [request for request in self.running if request.growth_phase == phase]
+
+    def victim_for(self, unplaced: list[Request]) -> Request:
+        """Whom to preempt of ``unplaced``, the running requests that aren't placed yet, in running order."""
+        if self.slot is None or not self.slot.picks_victims:
+            return unplaced[-1]
+        return self.slot.victim(unplaced)
+
+    def most_iterations(self) -> int:
+        """Decode iterations that may pass, as far as a policy or a preemption is concerned, before the next composition
+        must be looked at for itself."""
+        if self.preempted and self.waiting and self.admits_next_time:
+            return 1
+        if self.slot is None or not self.budget_left():
+            return MANY
+        if self.prefilling and self.slot.chunks:
+            return 1
+        if self.slot.admits and self.waiting and len(self.running) < self.seats:
+            return self.slot.iterations_to_wake()
+        return MANY
+
+    def _free_a_block_for(self, request: Request) -> bool:
+        """Preempts until a block is free; False if that cost ``request`` itself its place.
+
+        Without a policy the victim is the last in order, which never is one that is placed.
+        """
+        while self.used_blocks == self.total_blocks:
+            if self.slot is None:
+                victim = self.running[-1]
+            else:
+                place = bisect_left(self.running, request.order, key=by_order)
+                before = [r for r in self.running[:place] if r.decoding_since == NEVER]
+                victim = self.victim_for(before + self.running[place:])
+            self.preempt(victim)
+            if victim is request:
+                return False
+        return True
+
+    def _restart(self, victim: Request, half_prefilled: bool) -> None:
+        victim.lose_cache()
+
+    def _heads(self) -> Iterator[Request]:
+        waiting = self.waiting
+        while waiting:
+            yield waiting[0]

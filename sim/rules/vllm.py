@@ -1,0 +1,47 @@
+"""``vllm``: prefill first, whole prompts, while decodes wait (vLLM before its chunked prefill, as Vidur has it)."""
+
+from __future__ import annotations
+
+from sim.composer import Composer
+from sim.request import Request
+
+
+class Vllm(Composer):
+    """An iteration either prefills what was just admitted or decodes everything that runs."""
+
+    admits_next_time = True
+    __slots__ = ()
+
+    def blocks_of(self, request: Request) -> int:
+        return -(-max(request.kv_tokens, request.prefill_target) // self.block_tokens)
+
+    def budget_left(self) -> bool:
+        return True
+
+    def compose(self) -> None:
+        if self.waiting and len(self.running) < self.seats:
+            self._admit()
+        self.decodes_run = not self.chunks
+        if self.decodes_run and self.decodes.size:
+            self.place_decodes()
+
+    def _admit(self) -> None:
+        longest = 0
+        for request in self.candidates():
+            target = request.prefill_target
+            if len(self.running) >= self.seats or self._too_many_tokens(max(longest, target)):
+                return
+            hit, shared_blocks = self.lookup(request)
+            blocks = -(-target // self.block_tokens) - shared_blocks
+            if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
+                return
+            self.admit(request, hit)
+            self.take(blocks)
+            self.chunks.append((request, target - request.kv_tokens))
+            longest = max(longest, target)
+
+    def _too_many_tokens(self, longest: int) -> bool:
+        """Whether one more prompt makes the batch too large, padded to ``longest``; to Vidur even one alone may be."""
+        if not self.chunks and not self.vidur_compat:
+            return False
+        return (len(self.chunks) + 1) * longest > self.token_budget
