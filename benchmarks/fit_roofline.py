@@ -131,38 +131,38 @@ def _least(columns: Floats, rest: Floats, ms: Floats) -> tuple[Floats, float]:
 
 
 def fit_dense(steps: Sequence[Step], gpu: Gpu) -> dict[str, int]:
-    """The constants that single-GPU dense models show."""
+    """The constants that dense models show, on one GPU and on several: together, because a large model's weights are
+    what tells their reading from a fixed overhead."""
     ms = np.array([step.ms for step in steps])
     ones = np.array([(1.0, step.batch) for step in steps])
-    columns = np.hstack([_attention_columns(steps, gpu), ones])
+    columns = np.hstack([_attention_columns(steps, gpu), ones, _link_columns(steps, gpu)])
     best: tuple[float, int, int, Floats] | None = None
     for mfu, mbu in product(MFU, MBU_W):
         x, left = _least(columns, ms - _tokens_ms(steps, gpu, mfu, mbu), _scale(steps))
         if best is None or left < best[0]:
             best = (left, mfu, mbu, x)
     assert best is not None
-    _, mfu, mbu, (attn, kv, fixed_ms, each_ms) = best
+    _, mfu, mbu, (attn, kv, fixed_ms, each_ms, link, latency_ms) = best
     return {
         "mfu": mfu,
         "mfu_attn": round(100 / attn),
         "mbu_w": mbu,
         "mbu_kv": round(100 / kv),
+        "link_eff": round(100 / link),
+        "allreduce_ns": round(latency_ms * 1e6),
         "overhead_us": round(fixed_ms * 1000),
         "overhead_ns_per_seq": round(each_ms * 1e6),
     }
 
 
-def fit_link(steps: Sequence[Step], gpu: Gpu, dense: dict[str, int]) -> dict[str, int]:
-    """The all-reduce: what a model on several GPUs takes beyond the dense constants."""
-    ms = np.array([step.ms for step in steps])
-    rest = ms - _without_extras_ms(steps, gpu, dense)
-    columns = []
+def _link_columns(steps: Sequence[Step], gpu: Gpu) -> Floats:
+    """Two all-reduces a layer if there are several GPUs: ms of sending at the full rate, and how many."""
+    rows = []
     for step in steps:
         model = find_model(step.model)
         sent = 2 * model.layers * 2 * (step.tp - 1) / step.tp * step.batch_tokens * model.hidden * 2
-        columns.append((sent / (gpu.link_gb_s * 1e6), 2.0 * model.layers))
-    (link, latency_ms), _ = _least(np.array(columns), rest, _scale(steps))
-    return {"link_eff": round(100 / link), "allreduce_ns": round(latency_ms * 1e6)}
+        rows.append((sent / (gpu.link_gb_s * 1e6), 2.0 * model.layers * (step.tp > 1)))
+    return np.array(rows)
 
 
 def fit_experts(steps: Sequence[Step], gpu: Gpu, dense: dict[str, int]) -> dict[str, int]:
@@ -194,9 +194,8 @@ def fit_gpu(steps: Sequence[Step], name: str) -> Efficiency:
     gpu = find_gpu(name)
     of_gpu = [step for step in steps if step.gpu == name]
     mixture = [step for step in of_gpu if find_model(step.model).experts]
-    dense = fit_dense([step for step in of_gpu if step.tp == 1 and step not in mixture], gpu)
-    link = fit_link([step for step in of_gpu if step.tp > 1], gpu, dense)
-    return Efficiency(source=efficiency(gpu).source, **dense, **link, **fit_experts(mixture, gpu, dense))
+    dense = fit_dense([step for step in of_gpu if step not in mixture], gpu)
+    return Efficiency(source=efficiency(gpu).source, **dense, **fit_experts(mixture, gpu, dense))
 
 
 def main() -> None:

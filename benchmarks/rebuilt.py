@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.api import Cluster, HeldRequest, Router
+from sim.api import Cluster, HeldRequest, Replica, Router
 from sim.engine import Policies, simulate_workload
 from sim.result import RequestTable
 from sim.scenario import ClusterSpec, CostSpec, EngineSpec, PoolSpec, Scenario, SloSpec, TraceWorkload
@@ -46,7 +46,7 @@ class ClosedLoop:
     def __init__(self, clients: int) -> None:
         self._clients = clients
 
-    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> list[tuple[int, int]]:
+    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> list[tuple[HeldRequest, Replica]]:
         replica = cluster.replicas[0]
         free = self._clients - replica.num_waiting - replica.num_running
-        return [(request.id, 0) for request in list(queue)[: max(0, free)]]
+        return [(request, replica) for request in list(queue)[: max(0, free)]]

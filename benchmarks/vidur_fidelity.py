@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import sim.run
 from benchmarks.rebuilt import rebuilt, table_of
 from benchmarks.vidur_folder import BadFolder, Batch, Iterations, Recorded, VidurRun, read_run
-from sim.api import NS_PER_S, Cluster, HeldRequest, Router
+from sim.api import NS_PER_S, Cluster, HeldRequest, Replica, Router
 from sim.cost import Cost, load_profile, profile_names
 from sim.errors import SimError
 from sim.hardware import find_gpu
@@ -52,9 +52,9 @@ class Replayed:
     def __init__(self, replica: Sequence[int]) -> None:
         self._replica = replica
 
-    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> Iterator[tuple[int, int]]:
+    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> Iterator[tuple[HeldRequest, Replica]]:
         for request in queue:
-            yield request.id, self._replica[request.id]
+            yield request, cluster.replicas[self._replica[request.id]]
 
 
 class RecordedCost:
