@@ -12,7 +12,7 @@ has outgrown it and leaves: it would otherwise wait for ever.
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
 from sim.engine_state import EngineState, by_order, remove
@@ -23,7 +23,6 @@ from sim.scheduler_slot import MANY
 ADMITTED = 1
 PREEMPTED = 2
 """Kinds of decisions."""
-NO_HIT = Hit(0, 0)
 
 
 class Composer(EngineState):
@@ -58,16 +57,10 @@ class Composer(EngineState):
 
     def could_admit(self, request: Request) -> bool:
         """Whether a composition beside the present decodes would admit ``request``, the head, or at least might."""
-        shared = 0 if self.cache is None else self.cache.lookup(request).shared * self.cache.unit_blocks
-        blocks = self.blocks_to_admit(request) - shared
+        blocks = self.blocks_to_admit(request)
+        if self.cache is not None:
+            blocks -= self.cache.lookup(request).shared_blocks
         return self.budget_left() and self.total_blocks - self.used_blocks - blocks >= self.watermark_blocks
-
-    def lookup(self, request: Request) -> tuple[Hit, int]:
-        """The prefix-cache hit of ``request`` and the blocks of it that need not be free."""
-        if self.cache is None:
-            return NO_HIT, 0
-        hit = self.cache.lookup(request)
-        return hit, hit.shared * self.cache.unit_blocks
 
     def candidates(self) -> Iterable[Request]:
         """Whom admission tries, in this order: the head of the queue again and again, or whom the policy names.
@@ -78,35 +71,48 @@ class Composer(EngineState):
             return self._heads()
         return self.slot.admissions()
 
-    def admit(self, request: Request, hit: Hit) -> None:
-        """A waiting request runs, with its hit in the cache; its blocks are for the caller to take."""
-        if self.waiting[0] is request:
-            self.waiting.popleft()
+    def admit(self, request: Request, hit: Hit, blocks: int) -> None:
+        """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
+        waiting, running, now_ns = self.waiting, self.running, self.now_ns
+        if waiting[0] is request:
+            waiting.popleft()
         else:
-            self.waiting.remove(request)
+            waiting.remove(request)
+        if self.orders_by_admission:
+            request.order = self._admissions
+            self._admissions += 1
+        if running and running[-1].order > request.order:
+            insort(running, request, key=by_order)
+        else:
+            running.append(request)
+        self.used_blocks += blocks
+        self.block_ns -= blocks * now_ns
         if self.cache is not None:
             self.cache.board(request, hit)
-        self.add_running(request)
+            self.cache.trim(self.total_blocks - self.used_blocks)
         if request.first_scheduled_ns == NEVER:
-            request.first_scheduled_ns = self.now_ns
-        self.decisions.extend((self.now_ns, ADMITTED, request.id, self.replica_id))
+            request.first_scheduled_ns = now_ns
+        self.decisions.extend((now_ns, ADMITTED, request.id, self.replica_id))
 
     def place_chunk(self, request: Request, budget: int) -> int:
         """Gives ``request`` its next prefill chunk; returns its tokens, 0 to ``budget``."""
-        chunk = min(request.prefill_target - request.kv_tokens, budget)
-        if chunk > 0 and self.slot is not None:
+        chunk = request.prefill_target - request.kv_tokens
+        if chunk > budget:
+            chunk = budget
+        if self.slot is not None and chunk > 0:
             chunk = self.slot.chunk(request, chunk)
-        if chunk <= 0:
-            return 0
-        self.chunks.append((request, chunk))
-        return chunk
+        if chunk > 0:
+            self.chunks.append((request, chunk))
+            return chunk
+        self.prefills_later(request)
+        return 0
 
     def preempt(self, victim: Request) -> None:
         """``victim`` loses its blocks and its place, and waits before all others."""
         remove(self.running, victim)
         half_prefilled = victim.decoding_since == NEVER
         if half_prefilled:
-            remove(self.prefilling, victim)
+            self.prefilling.remove(victim)
         else:
             self.decodes.leave(victim)
         self.release(victim)
@@ -126,8 +132,10 @@ class Composer(EngineState):
         decodes = self.decodes
         blocks = decodes.growth_now()
         if self.used_blocks + blocks + self.vidur_compat <= self.total_blocks:
-            if blocks:
-                self.take(blocks)
+            self.used_blocks += blocks
+            self.block_ns -= blocks * self.now_ns
+            if self.cache is not None:
+                self.cache.trim(self.total_blocks - self.used_blocks)
             return
         phase = decodes.growing_phase()
         for request in self._asking_for_blocks(phase):

@@ -27,8 +27,8 @@ class EngineState(ABC):
     """Invariant: between compositions ``used_blocks`` is the sum of the running requests' blocks, those that several
     refer to counted once; waiting requests hold none.
 
-    ``prefilling``: the running requests whose prefill is incomplete; all others decode, in ``decodes`` or, for one
-    iteration, in ``paused``. Both lists of requests are in the engine's order.
+    ``prefilling``: between compositions, the running requests whose prefill is incomplete; all others decode, in
+    ``decodes`` or, for one iteration, in ``paused``. All of these lists are in the engine's order.
     """
 
     orders_by_admission = False
@@ -130,28 +130,30 @@ class EngineState(ABC):
             request.order = order
         self._admissions = len(running)
 
-    def add_running(self, request: Request) -> None:
-        if self.orders_by_admission:
-            request.order = self._admissions
-            self._admissions += 1
-        _insert(self.running, request)
-        _insert(self.prefilling, request)
-
-    def remove_running(self, request: Request) -> None:
+    def leave(self, request: Request) -> None:
+        """``request`` has finished."""
         remove(self.running, request)
+        self.release(request)
+
+    def prefills_later(self, request: Request) -> None:
+        """``request`` runs, its prefill incomplete, for the next composition to see."""
+        if request not in self.prefilling:
+            insort(self.prefilling, request, key=by_order)
 
     def end_chunks(self) -> list[Request]:
         """Books the chunks; a completed prefill yields a token, and its request decodes on or has finished."""
         finished: list[Request] = []
         cache = self.cache
         for request, chunk in self.chunks:
-            before = request.kv_tokens
-            request.kv_tokens = before + chunk
+            kv_tokens = request.kv_tokens + chunk
+            request.kv_tokens = kv_tokens
             if cache is not None:
-                cache.computed(request, before)
-            if request.kv_tokens < request.prefill_target:
+                cache.computed(request, kv_tokens - chunk)
+            if kv_tokens < request.prefill_target:
+                self.prefills_later(request)
                 continue
-            remove(self.prefilling, request)
+            if self.prefilling and request in self.prefilling:
+                self.prefilling.remove(request)
             request.generated_tokens += 1
             self.generated_tokens += 1
             if request.first_token_ns == NEVER:
@@ -192,13 +194,6 @@ class EngineState(ABC):
         held = sum(self.blocks_of(request) for request in self.running)
         doubled = 0 if self.cache is None else self.cache.doubled_blocks()
         return not self.decodes.size and self.used_blocks == held - doubled
-
-
-def _insert(requests: list[Request], request: Request) -> None:
-    if requests and requests[-1].order > request.order:
-        insort(requests, request, key=by_order)
-    else:
-        requests.append(request)
 
 
 def remove(requests: list[Request], request: Request) -> None:

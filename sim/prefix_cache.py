@@ -19,10 +19,13 @@ from sim.request import NEVER, Request
 
 
 class Hit(NamedTuple):
-    """``units`` at the head of a request's content are there; somebody refers to ``shared`` of these."""
+    """``units`` at the head of a request's content are there, and somebody refers to ``shared_blocks`` of these."""
 
     units: int
-    shared: int
+    shared_blocks: int
+
+
+NO_HIT = Hit(0, 0)
 
 
 class _Aboard(NamedTuple):
@@ -56,7 +59,7 @@ class PrefixCache:
             units += 1
             if count:
                 shared += 1
-        return Hit(units, shared)
+        return Hit(units, shared * self.unit_blocks)
 
     def board(self, request: Request, hit: Hit) -> None:
         """``request`` is admitted with ``hit``: it refers to those units and begins with their tokens."""

@@ -34,7 +34,7 @@ class Replica:
     :meth:`generated_tokens_at` give those of any time in it.
     """
 
-    __slots__ = ("_cost", "_state", "id", "outgrown", "running", "stretch", "total_blocks", "waiting")
+    __slots__ = ("_cost", "_linear", "_state", "id", "outgrown", "running", "stretch", "total_blocks", "waiting")
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Replica:
         self.stretch = Stretch()
         """What runs, nothing while the replica is idle."""
         self._state = state
-        self._cost = cost
+        self.set_cost(cost)
 
     def enqueue(self, request: Request) -> bool:
         """Puts a routed request at the end of the waiting queue; True if the running stretch should be cut for it.
@@ -83,16 +83,13 @@ class Replica:
         state.now_ns = now_ns
         state.preempted = False
         state.compose()
-        while not state.chunks and not state.decodes.size and not state.paused:
-            if not state.preempted:
-                return None
-            state.preempted = False
-            state.compose()
-        decodes = state.decodes
         if state.chunks or state.paused:
             return self._start_mixed(now_ns)
+        decodes = state.decodes
+        if not decodes.size:
+            return self.start(now_ns) if state.preempted else None
         context_tokens = decodes.context_tokens()
-        if not self._cost.linear:
+        if not self._linear:
             duration_ns = self._cost.iteration_ns(decodes.size, context_tokens, 0, 0, 0)
             return self.stretch.begin(now_ns, duration_ns, 0, 1)
         first_ns, step_ns = self._cost.decodes_ns(decodes.size, context_tokens)
@@ -116,14 +113,17 @@ class Replica:
 
     def end(self, now_ns: int) -> list[Request]:
         """Books the stretch's tokens and returns the requests that finished, oldest first, their blocks freed."""
-        state, stretch = self._state, self.stretch
+        state, count = self._state, self.stretch.count
         state.now_ns = now_ns
         finished: list[Request] = []
         if state.decodes_run:
-            finished = self._book_decodes(stretch.count)
+            if count > 1:
+                self._book_blocks()
+            state.generated_tokens += state.decodes.size * count
+            finished = state.decodes.advance(count)
+        self.stretch.count = 0
         if state.slot is not None:
-            state.slot.ended(stretch.count, bool(state.chunks or finished))
-        stretch.count = 0
+            state.slot.ended(count, bool(state.chunks or finished))
         if state.chunks:
             finished = finished + state.end_chunks()
         if state.paused:
@@ -131,8 +131,7 @@ class Replica:
         if len(finished) > 1:
             finished.sort(key=_by_age)
         for request in finished:
-            state.remove_running(request)
-            state.release(request)
+            state.leave(request)
         return finished
 
     def crash(self, now_ns: int) -> list[Request]:
@@ -154,6 +153,7 @@ class Replica:
     def set_cost(self, cost: Cost) -> None:
         """Iterations composed from now on take their times from ``cost``; cut a running stretch first."""
         self._cost = cost
+        self._linear = cost.linear
 
     def cold(self) -> None:
         """Empties the prefix cache of a replica that has no requests: it starts anew."""
@@ -247,14 +247,6 @@ class Replica:
             decodes, context_tokens = state.decodes.size, state.decodes.context_tokens()
         duration_ns = self._cost.iteration_ns(decodes, context_tokens, len(state.chunks), tokens, half_pairs)
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
-
-    def _book_decodes(self, count: int) -> list[Request]:
-        """``count`` iterations of the decodes have ended; returns those that finished with the last."""
-        state = self._state
-        if count > 1:
-            self._book_blocks()
-        state.generated_tokens += state.decodes.size * count
-        return state.decodes.advance(count)
 
     def _book_blocks(self) -> None:
         """Books the blocks taken by the stretch's iterations after its first."""

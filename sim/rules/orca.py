@@ -7,6 +7,7 @@ from array import array
 from sim.composer import Composer
 from sim.hooks import SchedulerHooks
 from sim.lockstep import ReservedLockstep
+from sim.prefix_cache import NO_HIT
 from sim.request import Request
 from sim.scenario import ClusterSpec, EngineSpec
 
@@ -52,10 +53,9 @@ class Orca(Composer):
         for request in self.candidates():
             if len(self.running) >= self.seats:
                 return
-            hit, shared_blocks = self.lookup(request)
-            blocks = self.blocks_of(request) - shared_blocks
+            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
+            blocks = self.blocks_of(request) - hit.shared_blocks
             if self.total_blocks - self.used_blocks < blocks:
                 return
-            self.admit(request, hit)
-            self.take(blocks)
+            self.admit(request, hit, blocks)
             self.chunks.append((request, request.prefill_target - request.kv_tokens))

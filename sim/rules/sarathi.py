@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.composer import Composer
+from sim.prefix_cache import NO_HIT
 from sim.request import NEVER, Request
 
 
@@ -32,12 +33,11 @@ class Sarathi(Composer):
         for request in self.candidates():
             if budget <= 0 or len(self.running) >= self.seats:
                 return
-            hit, shared_blocks = self.lookup(request)
-            blocks = -(-request.prefill_target // self.block_tokens) - shared_blocks
+            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
+            blocks = -(-request.prefill_target // self.block_tokens) - hit.shared_blocks
             if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit)
-            self.take(blocks)
+            self.admit(request, hit, blocks)
             budget -= self.place_chunk(request, budget)
 
 

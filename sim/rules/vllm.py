@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.composer import Composer
+from sim.prefix_cache import NO_HIT
 from sim.request import Request
 
 
@@ -31,12 +32,11 @@ class Vllm(Composer):
             target = request.prefill_target
             if len(self.running) >= self.seats or self._too_many_tokens(max(longest, target)):
                 return
-            hit, shared_blocks = self.lookup(request)
-            blocks = -(-target // self.block_tokens) - shared_blocks
+            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
+            blocks = -(-target // self.block_tokens) - hit.shared_blocks
             if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit)
-            self.take(blocks)
+            self.admit(request, hit, blocks)
             self.chunks.append((request, target - request.kv_tokens))
             longest = max(longest, target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.composer import Composer
+from sim.prefix_cache import NO_HIT
 from sim.request import NEVER, Request
 
 
@@ -87,13 +88,12 @@ class VllmV1(Composer):
         for request in self.candidates():
             if budget <= 0 or len(self.running) >= self.seats:
                 return
-            hit, shared_blocks = self.lookup(request)
-            whole_blocks = -(-request.prefill_target // self.block_tokens) - shared_blocks
+            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
+            whole_blocks = -(-request.prefill_target // self.block_tokens) - hit.shared_blocks
             if self.total_blocks - self.used_blocks - whole_blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit)
-            hit_blocks = self.blocks_of(request)
-            self.take(hit_blocks - shared_blocks)
+            hit_blocks = 0 if self.cache is None else hit.units * self.cache.unit_blocks
+            self.admit(request, hit, hit_blocks - hit.shared_blocks)
             chunk = self.place_chunk(request, budget)
             self.take(-(-(request.kv_tokens + chunk) // self.block_tokens) - hit_blocks)
             budget -= chunk
