@@ -10,46 +10,59 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from sim.cost import load_profile
 from sim.errors import ScenarioError
+from sim.fleet_checks import check_fleet
+from sim.fleet_tables import (
+    AutoscalerTable,
+    EngineTable,
+    FaultsTable,
+    FaultTable,
+    PoolTable,
+    TelemetryTable,
+    with_inherited,
+)
 from sim.hardware import find_gpu
 from sim.metrics import LATENCIES, METRIC_UNITS
 from sim.names import hint
 from sim.policies import router_names
-from sim.scenario import ClusterSpec, CostSpec, LogNormalWorkload, Scenario, SloSpec, TraceWorkload, scenario_names
+from sim.scenario import (
+    ClusterSpec,
+    CostSpec,
+    LogNormalWorkload,
+    PoolSpec,
+    Scenario,
+    SloSpec,
+    TraceWorkload,
+    scenario_names,
+)
+from sim.scenario_text import LISTS, Toml, dump, heading, override
+from sim.tables import Interval, Name, PositiveFloat, PositiveInt, Table, Text
 from sim.workload import load_trace
-
-Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
 MAX_REQUESTS = 10_000_000
 """Most requests that a drawn workload may have on average: more don't fit the memory of one evaluation."""
 
-PositiveInt = Annotated[int, Field(gt=0, le=10**9)]
-PositiveFloat = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1)]
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Head(_Table):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
+class _Head(Table):
+    name: Name
     title: Text
     why: Text
-    slots: Annotated[list[Literal["router"]], Field(min_length=1, max_length=1)]
+    slots: Annotated[list[Literal["router", "scheduler", "autoscaler"]], Field(min_length=1, max_length=3)]
     baseline: Text
+    scheduler: Text = "vllm-fcfs"
+    autoscaler: Text = "fixed"
     metric: Text
     held_out: Text | None = None
-    telemetry_interval_s: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] = 1.0
+    telemetry_interval_s: Interval = 1.0
 
 
-class _Cluster(_Table):
+class _Cluster(Table):
     replicas: Annotated[int, Field(gt=0, le=4096)]
     gpu: Text
     model: Text
@@ -61,18 +74,18 @@ class _Cluster(_Table):
     usd_per_gpu_hour: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
-class _Cost(_Table):
+class _Cost(Table):
     profile: Text
     decode_attention_ns_per_token: Annotated[int, Field(ge=0, le=10**6)]
     prefill_attention_ps_per_pair: Annotated[int, Field(ge=0, le=10**9)]
 
 
-class _Trace(_Table):
+class _Trace(Table):
     kind: Literal["trace"]
     trace: Text
 
 
-class _LogNormal(_Table):
+class _LogNormal(Table):
     kind: Literal["lognormal"]
     rate_rps: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
     sigma: Annotated[float, Field(ge=0, le=5)]
@@ -82,25 +95,42 @@ class _LogNormal(_Table):
     max_output_tokens: PositiveInt | None = None
 
 
-class _Slo(_Table):
+class _Slo(Table):
     ttft_s: PositiveFloat
     tpot_s: PositiveFloat
 
 
-class _File(_Table):
+class _Pool(PoolTable):
+    cluster: _Cluster
+    cost: _Cost
+
+
+class _File(Table):
     scenario: _Head
     cluster: _Cluster
     cost: _Cost
     workload: Annotated[_Trace | _LogNormal, Field(discriminator="kind")]
     slo: _Slo
+    engine: EngineTable = EngineTable()
+    pool: Annotated[list[_Pool], Field(default_factory=list)]
+    autoscaler: AutoscalerTable | None = None
+    faults: FaultsTable = FaultsTable()
+    fault: Annotated[list[FaultTable], Field(default_factory=list)]
+    telemetry: TelemetryTable = TelemetryTable()
 
 
-_SECTIONS: Mapping[str, tuple[type[_Table], ...]] = {
+_SECTIONS: Mapping[str, tuple[type[Table], ...]] = {
     "scenario": (_Head,),
     "cluster": (_Cluster,),
     "cost": (_Cost,),
     "workload": (_Trace, _LogNormal),
     "slo": (_Slo,),
+    "engine": (EngineTable,),
+    "pool": (PoolTable,),
+    "autoscaler": (AutoscalerTable,),
+    "faults": (FaultsTable,),
+    "fault": (FaultTable,),
+    "telemetry": (TelemetryTable,),
 }
 
 
@@ -114,17 +144,54 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
         raise ScenarioError(f"{where} holds a number with thousands of digits; write one that is meant.") from error
     except RecursionError as error:
         raise ScenarioError(f"{where} is nested too deeply: a scenario has sections with plain values.") from error
+    keys = {section: _known_keys(section) for section in _SECTIONS}
     for key, value in (overrides or {}).items():
-        _override(table, key, value)
+        override(table, keys, key, value)
     try:
-        checked = TypeAdapter(_File).validate_python(table)
+        checked = TypeAdapter(_File).validate_python(_whole(table))
     except ValidationError as error:
         details = error.errors(include_url=False)
         typos = [detail for detail in details if detail["type"] == "extra_forbidden"]
         raise ScenarioError(_complaint(where, (typos or details)[0])) from error
     _check_names(checked, where)
     _check_sizes(checked, where)
-    return _scenario(checked, _dump(table) if overrides else text)
+    scenario = _scenario(checked, dump(table) if overrides else text)
+    check_fleet(scenario, checked.autoscaler, checked.fault, bool(checked.pool), where)
+    return scenario
+
+
+def _whole(table: Mapping[str, Toml]) -> dict[str, Toml]:
+    """The table with every pool as if it stated all its keys."""
+    pools = table.get("pool")
+    if not isinstance(pools, list):
+        return dict(table)
+    return {**table, "pool": [with_inherited(pool, table, _Cluster.model_fields) for pool in pools]}
+
+
+def _pools(checked: _File) -> tuple[PoolSpec, ...]:
+    """The pools that are listed; with an autoscaler alone, the one that it may change; without either none."""
+    scaled = checked.autoscaler
+    if not checked.pool and scaled is not None:
+        most = scaled.max_replicas if scaled.max_replicas is not None else checked.cluster.replicas
+        least = scaled.min_replicas if scaled.min_replicas is not None else 1
+        return (PoolSpec("main", _cluster(checked.cluster), _cost(checked.cost), least, most),)
+    return tuple(_pool(pool) for pool in checked.pool)
+
+
+def _pool(pool: _Pool) -> PoolSpec:
+    """A pool that states no limit keeps its replicas whatever an autoscaler wants of it."""
+    replicas, least, most = pool.cluster.replicas, pool.min_replicas, pool.max_replicas
+    if least is None:
+        least = replicas if most is None else min(1, most)
+    return PoolSpec(pool.name, _cluster(pool.cluster), _cost(pool.cost), least, replicas if most is None else most)
+
+
+def _cluster(table: _Cluster) -> ClusterSpec:
+    return ClusterSpec(**table.model_dump())
+
+
+def _cost(table: _Cost) -> CostSpec:
+    return CostSpec(**table.model_dump())
 
 
 def _scenario(checked: _File, source: str) -> Scenario:
@@ -141,18 +208,25 @@ def _scenario(checked: _File, source: str) -> Scenario:
         metric=head.metric,
         held_out=head.held_out or "",
         telemetry_interval_s=head.telemetry_interval_s,
-        cluster=ClusterSpec(**checked.cluster.model_dump()),
-        cost=CostSpec(**checked.cost.model_dump()),
+        cluster=_cluster(checked.cluster),
+        cost=_cost(checked.cost),
         workload=TraceWorkload(**fields) if isinstance(work, _Trace) else LogNormalWorkload(**fields),
         slo=SloSpec(**checked.slo.model_dump()),
         source=source,
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        scheduler=head.scheduler,
+        autoscaler=head.autoscaler,
+        engine=checked.engine.spec(),
+        autoscaling=None if checked.autoscaler is None else checked.autoscaler.spec(),
+        faults=checked.faults.spec(checked.fault),
+        scrape_interval_s=checked.telemetry.scrape_interval_s or 0.0,
+        more_pools=_pools(checked),
     )
 
 
 def _check_names(checked: _File, where: str) -> None:
-    """Names that refer to something else must exist, and the profile must be of the cluster's GPU and model."""
-    head, cluster, work = checked.scenario, checked.cluster, checked.workload
+    """Names that refer to something else must exist."""
+    head, work = checked.scenario, checked.workload
     if head.baseline not in router_names():
         raise ScenarioError(
             f"{where}: scenario.baseline: there is no router {head.baseline!r}; {hint(head.baseline, router_names())}"
@@ -168,9 +242,19 @@ def _check_names(checked: _File, where: str) -> None:
             f"{where}: scenario.metric: {head.metric!r} is no latency to minimise; {hint(head.metric, goals)}"
         )
     try:
-        find_gpu(cluster.gpu)
-        profile = load_profile(checked.cost.profile)
         load_trace(work.trace if isinstance(work, _Trace) else work.lengths)
+    except ScenarioError as error:
+        raise ScenarioError(f"{where}: {error}") from error
+    _check_hardware(checked.cluster, checked.cost, where)
+    for pool in checked.pool:
+        _check_hardware(pool.cluster, pool.cost, f"{where}: pool {pool.name!r}")
+
+
+def _check_hardware(cluster: _Cluster, cost: _Cost, where: str) -> None:
+    """The profile must be of the GPU and the model."""
+    try:
+        find_gpu(cluster.gpu)
+        profile = load_profile(cost.profile)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from error
     if (profile.gpu, profile.model) != (cluster.gpu, cluster.model):
@@ -182,12 +266,7 @@ def _check_names(checked: _File, where: str) -> None:
 
 def _check_sizes(checked: _File, where: str) -> None:
     """Values that are possible by themselves and not together."""
-    cluster, work = checked.cluster, checked.workload
-    if cluster.kv_blocks - int(cluster.watermark_fraction * cluster.kv_blocks) < 2:
-        raise ScenarioError(
-            f"{where}: cluster.watermark_fraction: {cluster.watermark_fraction} of {cluster.kv_blocks} KV blocks "
-            "leaves no room for a request; lower it or raise cluster.kv_blocks."
-        )
+    work = checked.workload
     if isinstance(work, _LogNormal) and work.max_output_tokens == 1 and checked.scenario.metric.startswith("tpot_s."):
         raise ScenarioError(
             f"{where}: scenario.metric: no request has a second output token (workload.max_output_tokens = 1), so "
@@ -201,7 +280,8 @@ def _check_sizes(checked: _File, where: str) -> None:
 
 
 def _known_keys(section: str) -> list[str]:
-    return list(dict.fromkeys(key for table in _SECTIONS[section] for key in table.model_fields))
+    known = list(dict.fromkeys(key for table in _SECTIONS[section] for key in table.model_fields))
+    return [*known, *_Cluster.model_fields, "cost"] if section == "pool" else known
 
 
 def _complaint(where: str, detail: ErrorDetails) -> str:
@@ -209,6 +289,10 @@ def _complaint(where: str, detail: ErrorDetails) -> str:
     path = [str(part) for part in detail["loc"]]
     if path[0] == "workload" and len(path) > 1 and path[1] in ("trace", "lognormal"):
         del path[1]
+    if path[0] in LISTS and len(path) > 1:
+        where = f"{where}: [[{path[0]}]] number {int(path.pop(1)) + 1}"
+        if path[1:2] == ["cluster"]:
+            del path[1]
     field = ".".join(path)
     match detail["type"]:
         case "extra_forbidden" if len(path) == 1:
@@ -216,11 +300,14 @@ def _complaint(where: str, detail: ErrorDetails) -> str:
         case "extra_forbidden" if path[-1] in _known_keys(path[0]):
             return f"{where}: {field} doesn't belong to this kind of {path[0]}; remove it."
         case "extra_forbidden":
-            return f"{where}: unknown key {field!r}; {hint(path[-1], _known_keys(path[0]))}"
+            section = "cost" if path[:2] == ["pool", "cost"] else path[0]
+            return f"{where}: unknown key {field!r}; {hint(path[-1], _known_keys(section))}"
         case "model_type" | "model_attributes_type" | "dict_type" if len(path) == 1:
-            return f"{where}: {field} must be a section: write [{field}] and its keys below."
+            return f"{where}: {field} must be a section: write {heading(field)} and its keys below."
+        case "list_type" if field in LISTS:
+            return f"{where}: {field} must be a list of sections: write {heading(field)} and its keys below."
         case "too_short" | "too_long":
-            return f'{where}: {field}: must have exactly one entry, for example ["router"].'
+            return f'{where}: {field}: must have one to three entries, for example ["router"].'
         case "missing" | "union_tag_not_found":
             return f"{where}: {field if detail['type'] == 'missing' else f'{field}.kind'} is missing."
         case "union_tag_invalid":
@@ -233,35 +320,3 @@ def _complaint(where: str, detail: ErrorDetails) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _override(table: dict[str, Toml], key: str, value: str) -> None:
-    """Sets the dotted ``key``; a value that isn't TOML by itself is taken as a string."""
-    known = [f"{section}.{name}" for section in _SECTIONS for name in _known_keys(section)]
-    if key not in known:
-        same_name = [dotted for dotted in known if dotted.split(".")[1] == key]
-        raise ScenarioError(f"There is no scenario key {key!r}; {hint(key, same_name or known)}")
-    section, name = key.split(".")
-    target = table.setdefault(section, {})
-    if isinstance(target, dict):
-        target[name] = _value(value)
-
-
-def _value(text: str) -> Toml:
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    value: Toml = parsed["value"]
-    return value if len(parsed) == 1 else text
-
-
-def _dump(table: Mapping[str, Toml]) -> str:
-    """TOML of a checked table of sections; JSON's strings, numbers and lists are TOML's."""
-    lines: list[str] = []
-    for section, content in table.items():
-        lines.append(f"[{section}]")
-        if isinstance(content, dict):
-            lines.extend(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
-        lines.append("")
-    return "\n".join(lines)

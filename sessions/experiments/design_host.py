@@ -22,7 +22,8 @@ def _bootstrap() -> None:
     """Gives the imports below, and only these, something to find: the flags leave nothing but the standard library."""
     root = Path(__file__).resolve().parents[2]
     for package, files in (
-        ("sim", ("api", "errors", "adapt")),
+        ("sim", ("api", "errors", "hooks")),
+        ("sim.adapt", ("loading", "overlay", "router")),
         ("sessions", ()),
         ("sessions.experiments", ("wire", "processes", "lockdown", "design_source", "design_views")),
     ):
@@ -44,7 +45,7 @@ if __name__ == "__main__":
 from sessions.experiments import lockdown, processes, wire  # noqa: E402
 from sessions.experiments.design_source import ALLOWED_IMPORTS, DesignError, compile_source, describe  # noqa: E402
 from sessions.experiments.design_views import ClusterView, HeldQueue, ReplicaView  # noqa: E402
-from sim.adapt import load_policy  # noqa: E402
+from sim.adapt.router import load_router  # noqa: E402
 from sim.api import HeldRequest, ReplicaRequest, Router  # noqa: E402
 from sim.errors import SimError  # noqa: E402
 
@@ -156,7 +157,7 @@ def _build(source: bytes, seed: int) -> Router:
     sys.modules["policy"] = module  # dataclasses look their module up by name
     exec(code, module.__dict__)
     try:
-        return load_policy(module.__dict__, seed)
+        return load_router(module.__dict__, seed)
     except SimError as error:
         raise DesignError("interface", str(error)) from error
 
