@@ -58,7 +58,7 @@ def simulate_workload(
 ) -> Result:
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     router = _told(policies.router, workload)
-    run = Run(scenario, router, policies.names.get("router", "router"), workload, observer, policies.scheduler)
+    run = Run(scenario, workload, router, policies.names, seed, policies.scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
     decisions = _little_endian_sha256(run.decisions)
     summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
@@ -72,7 +72,7 @@ def simulate_workload(
     }
     return Result(
         requests=request_table(run.requests),
-        telemetry=Telemetry(run.interval_ns, scenario.cluster.replicas, tuple(run.rows)),
+        telemetry=Telemetry(run.sampler.interval_ns, len(run.members), tuple(run.sampler.rows)),
         summary=summary,
         decisions_sha256=decisions,
         workload_sha256=workload.sha256,

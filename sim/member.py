@@ -21,7 +21,7 @@ PAID: tuple[State, ...] = ("starting", "ready", "draining", "down")
 class Member:
     """One slot. ``pool_index``: place of its pool in the scenario. ``accepts``: whether it is ready."""
 
-    __slots__ = ("_ns_in", "_since_ns", "accepts", "hardware", "id", "pool", "pool_index", "state")
+    __slots__ = ("_ns_in", "accepts", "hardware", "id", "pool", "pool_index", "since_ns", "state")
 
     def __init__(self, member_id: int, pool_index: int, pool: PoolSpec, state: State) -> None:
         self.id = member_id
@@ -30,19 +30,19 @@ class Member:
         self.hardware: Hardware = hardware_of(pool.cluster)
         self.state: State = state
         self.accepts = state == "ready"
-        self._since_ns = 0
+        self.since_ns = 0
         self._ns_in: dict[State, int] = dict.fromkeys(STATES, 0)
 
     def enter(self, state: State, now_ns: int) -> None:
-        self._ns_in[self.state] += now_ns - self._since_ns
-        self._since_ns = now_ns
+        self._ns_in[self.state] += now_ns - self.since_ns
+        self.since_ns = now_ns
         self.state = state
         self.accepts = state == "ready"
 
     def ns_in(self, state: State, now_ns: int) -> int:
         """How long it has been in ``state`` by ``now_ns``, in ns."""
         spent = self._ns_in[state]
-        return spent + now_ns - self._since_ns if state == self.state else spent
+        return spent + now_ns - self.since_ns if state == self.state else spent
 
 
 def members_of(pools: tuple[PoolSpec, ...]) -> list[Member]:

@@ -1,261 +1,301 @@
-"""One run: arrivals, router, replicas and telemetry on a simpy event queue, in integer nanoseconds.
+"""One run: what is due at one instant, in the declared order, in integer nanoseconds.
 
-What is due at one instant happens in a declared order, whatever the number and order of kernel events:
+An instant (:meth:`Run._instant`) does everything due at it, whatever the number and order of kernel events:
 
 0. iteration ends, by replica id;
-1. arrivals, by request id;
-2. the router, asked once if anything arrived or left and requests are held;
-3. iteration starts of idle replicas with work, by replica id;
-4. the telemetry sample, which changes nothing.
+1. what happens to replicas (:mod:`sim.lifecycle`);
+2. arrivals, by request id;
+3. the autoscaler (:mod:`sim.autoscaling`);
+4. the router, asked once if it is due and requests are held (:mod:`sim.routing`);
+5. iteration starts of idle replicas with work, by replica id (:mod:`sim.machines`);
+6. scrapes, then the telemetry sample (:mod:`sim.sampling`), which change nothing.
 
-A kernel event is only an alarm for an instant; :meth:`Run._instant` then does everything due at it. A replica runs
-ahead over iterations that nobody but itself takes part in (:mod:`sim.replica`), with one alarm for the end of the
-stretch; an alarm whose stretch was cut short finds nothing due and is without effect. A request that outgrows its
-replica leaves at an iteration's start, after the router was asked: the router hears of it one nanosecond later. A run
-ends when nothing can happen any more; what is then still held or waiting is unfinished.
+``docs/simulator-rules.md`` has the rules in full. A fleet that never changes pays for none of what could: every part
+says when it is next due, and that is never.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping, Sequence
 
-import simpy
-from simpy.events import Timeout
-
-from sim.api import NS_PER_S, Router
-from sim.cost import cost_of
-from sim.decisions import checked_decisions
-from sim.errors import ConservationError
+from sim.alarms import FAR, Alarms
+from sim.api import NS_PER_S, Autoscaler, Router
+from sim.autoscaling import Scaling
+from sim.conservation import check_conservation
+from sim.cost import Cost, cost_of
+from sim.decisions import ROUTED
+from sim.errors import ConservationError, ScenarioError
+from sim.faults import to_ns
 from sim.hooks import SchedulerFactory
+from sim.lifecycle import Lifecycle
+from sim.machines import Machines
 from sim.member import members_of
 from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request, requests_of
+from sim.routing import Routing
+from sim.sampling import Sampler
 from sim.scenario import Scenario
-from sim.telemetry import USAGE_DIGITS, Observer, TelemetryRow, row_limit
-from sim.views import ClusterView, HeldQueue, Present, ReplicaView
+from sim.tally import Tally
+from sim.telemetry import Observer
+from sim.views import ClusterView, Present, ReplicaView, StaleReplicaView
 from sim.workload import Workload
 
-ROUTED = 0
-"""Kind of a decision."""
+PATIENCE_NS = 3600 * NS_PER_S
+"""How long a run goes on for requests that nothing moves."""
 
 
 class Run:
-    """The state of one simulation. ``end_ns``: the last instant at which anything happened."""
+    """The state of one simulation. ``end_ns``: the last event.
+
+    ``decisions``: time, kind and two numbers of every decision, one after the other. ``crashes``: by request id, how
+    often a crash took it off its replica.
+    """
 
     def __init__(
         self,
         scenario: Scenario,
-        router: Router,
-        router_name: str,
         workload: Workload,
-        observer: Observer | None,
+        router: Router,
+        names: Mapping[str, str],
+        seed: int,
         scheduler: SchedulerFactory | None = None,
+        autoscaler: Autoscaler | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        spec = scenario.cluster
-        cost = cost_of(scenario.pools[0])
+        _check_content(scenario, workload)
         self.requests = requests_of(workload)
-        self.rows: list[TelemetryRow] = []
         self.decisions = array("q")
-        """Time, kind, request and replica of every decision, one after the other (see docs/simulator-rules.md)."""
+        self.crashes: dict[int, int] = {}
         self.end_ns = 0
-        self._row_limit = row_limit(scenario.cluster.replicas)
-        self.interval_ns = round(scenario.telemetry_interval_s * NS_PER_S)
-        self._router = router
-        self._router_name = router_name
-        self._observer = observer
-        self._env = simpy.Environment()
-        self._now_ns = 0
-        self._alarms: dict[int, list[int]] = {}
-        """Instants that have an alarm, each with the ids of the replicas whose stretch ends then, if not cut since."""
-        self._content_block_tokens = content = workload.content_block_tokens
-        self._replicas = [
+        self.tally = Tally()
+        self.members = members_of(scenario.pools)
+        self._content_tokens = workload.content_block_tokens
+        self._alarms = Alarms(self._instant)
+        costs = [cost_of(pool) for pool in scenario.pools]
+        self.replicas = [
             Replica(
-                index,
-                scenario.pools[0],
+                member.id,
+                member.pool,
                 scenario.engine,
-                cost,
-                None if scheduler is None else scheduler(index),
+                costs[member.pool_index],
+                scheduler(member.id) if scheduler is not None else None,
                 self.decisions,
-                content,
+                self._content_tokens,
             )
-            for index in range(spec.replicas)
+            for member in self.members
         ]
-        self._stretch_end_ns = [NEVER] * spec.replicas
-        self._busy = 0
-        self._startable: list[int] = []
-        """Ids of the idle replicas that this instant gave work or freed."""
-        self._most_prompt_tokens = self._replicas[0].most_prompt_tokens
-        self._held = HeldQueue()
-        self._members = members_of(scenario.pools)
-        present = Present()
-        views = [ReplicaView(*pair, present) for pair in zip(self._replicas, self._members, strict=True)]
-        self._cluster = ClusterView(views, present, spec.block_tokens, workload.content_block_tokens)
-        self._arrived = 0
+        self._machines = Machines(self.replicas, self._alarms)
+        self._largest = max(self.replicas, key=lambda replica: replica.most_prompt_tokens)
+        self._mixed = len(scenario.pools) > 1
+        self._present_views(scenario.cluster.block_tokens, to_ns(scenario.scrape_interval_s))
+        most = [replica.most_prompt_tokens for replica in self.replicas] if self._mixed else None
+        self._routing = Routing(router, names.get("router", "router"), self._cluster, most, self._alarms)
+        self._add_dynamics(scenario, seed, autoscaler, names.get("autoscaler", "autoscaler"), costs)
+        self.sampler = Sampler(
+            to_ns(scenario.telemetry_interval_s),
+            self._machines,
+            self.members,
+            self._routing.held,
+            self.tally,
+            observer,
+        )
         self._next_arrival_ns = NEVER
-        self._router_due = False
-        self._router_due_ns = NEVER
-        """When the router hears of a request that outgrew its replica."""
-        self._next_sample_ns = NEVER
-        self._finished = 0
-        self._completion_ns = 0
+        self._over = False
+
+    def _present_views(self, block_tokens: int, scrape_interval_ns: int) -> None:
+        """What policies are shown: the replicas themselves, or what was last scraped of them."""
+        present = Present()
+        fresh = [ReplicaView(*pair, present, self.requests) for pair in zip(self.replicas, self.members, strict=True)]
+        self._scraped = [StaleReplicaView(*pair) for pair in zip(fresh, self.members, strict=True)]
+        self._scrape_interval_ns = scrape_interval_ns
+        self._scrape_ns = FAR
+        self._views: Sequence[ReplicaView | StaleReplicaView] = self._scraped if scrape_interval_ns else fresh
+        self._cluster = ClusterView(present, block_tokens, self._content_tokens)
+        self._show_fleet()
+
+    def _add_dynamics(
+        self, scenario: Scenario, seed: int, autoscaler: Autoscaler | None, name: str, costs: Sequence[Cost]
+    ) -> None:
+        spec = scenario.autoscaling
+        cold_start_ns = to_ns(spec.cold_start_s) if spec is not None else 0
+        self._lifecycle = Lifecycle(self.members, self._machines, costs, cold_start_ns, self, self._alarms)
+        self._lifecycle.expect(scenario.faults, seed)
+        self._scaling = None
+        if autoscaler is not None and spec is not None:
+            self._scaling = Scaling(
+                autoscaler,
+                name,
+                spec,
+                scenario.pools,
+                self._lifecycle,
+                self._machines,
+                self._cluster,
+                self._routing.held,
+                self.tally,
+                self.decisions,
+                self._alarms,
+            )
 
     def execute(self, telemetry: bool) -> None:
         """Runs until nothing can happen any more, then ends what is left and checks that nothing was lost."""
         if telemetry:
-            self._next_sample_ns = 0
-            self._wake_at(0)
+            self.sampler.due_ns = 0
+            self._alarms.at(0)
+        if self._scrape_interval_ns:
+            self._scrape_ns = 0
+            self._alarms.at(0)
         self._expect_arrival()
-        self._env.run()
+        self._alarms.run()
         for request in self.requests:
             if request.outcome is None:
                 self._end(request, "unfinished", NEVER)
-        self._check_conservation()
+        check_conservation(self.requests, self.replicas, len(self._routing.held), self.tally)
 
     def block_ns(self) -> int:
         """Integral of all replicas' used KV blocks over the run, in block * ns."""
-        return sum(replica.block_ns(self.end_ns) for replica in self._replicas)
+        return sum(replica.block_ns(self.end_ns) for replica in self.replicas)
 
-    def _wake_at(self, t_ns: int) -> list[int]:
-        """Sets an alarm if there is none; returns the replicas whose stretch ends then, to be added to."""
-        ending = self._alarms.get(t_ns)
-        if ending is None:
-            ending = self._alarms[t_ns] = []
-            Timeout(self._env, t_ns - self._now_ns).callbacks.append(self._instant)
-        return ending
+    def _instant(self, ending: list[int]) -> None:
+        now_ns = self._alarms.now_ns
+        if self._over:
+            if self.sampler.due_ns == now_ns:
+                self._sample(now_ns)
+            return
+        lifecycle, scaling, routing = self._lifecycle, self._scaling, self._routing
+        if ending:
+            self._end_stretches(ending, now_ns)
+        if lifecycle.due_ns == now_ns:
+            lifecycle.happen(now_ns)
+        if lifecycle.draining:
+            lifecycle.end_drains(now_ns)
+        if self._next_arrival_ns == now_ns:
+            self._arrive(now_ns)
+        if scaling is not None and scaling.due_ns == now_ns:
+            scaling.happen(now_ns)
+        if routing.due or routing.due_ns == now_ns or routing.timer_ns == now_ns:
+            self._route(now_ns)
+        if self._machines.startable:
+            self._start_stretches(now_ns)
+        self._over = not self._goes_on()
+        if self._scrape_ns == now_ns:
+            self._scrape(now_ns)
+        if self.sampler.due_ns == now_ns:
+            self._sample(now_ns)
+
+    def _goes_on(self) -> bool:
+        """Whether anything but a scrape or a sample is still to happen."""
+        if self._machines.busy or self.tally.arrived < len(self.requests) or self._routing.due_ns < FAR:
+            return True
+        if not self.tally.unserved:
+            return False
+        next_ns = min(self._lifecycle.due_ns, self._routing.timer_ns)
+        if self._scaling is not None:
+            next_ns = min(next_ns, self._scaling.ask_ns)
+        return next_ns <= self.tally.moved_ns + PATIENCE_NS
+
+    def _end_stretches(self, ending: list[int], now_ns: int) -> None:
+        tally = self.tally
+        self.end_ns = now_ns
+        for request in self._machines.end(ending, now_ns):
+            self._end(request, "finished", now_ns)
+            tally.finished += 1
+            tally.completion_ns += now_ns - request.arrival_ns
+            tally.ttft_ns += request.first_token_ns - request.arrival_ns
+            self._routing.due = True
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""
-        if self._arrived == len(self.requests):
+        if self.tally.arrived == len(self.requests):
             self._next_arrival_ns = NEVER
             return
-        arrival_ns = self.requests[self._arrived].arrival_ns
+        arrival_ns = self.requests[self.tally.arrived].arrival_ns
         if arrival_ns != self._next_arrival_ns:
             self._next_arrival_ns = arrival_ns
-            self._wake_at(arrival_ns)
-
-    def _instant(self, _alarm: simpy.Event) -> None:
-        self._now_ns = now_ns = int(self._env.now)
-        ending = self._alarms.pop(now_ns)
-        if ending:
-            self._end_stretches(ending, now_ns)
-        if self._next_arrival_ns == now_ns:
-            self._arrive(now_ns)
-        if self._router_due or self._router_due_ns == now_ns:
-            self._route(now_ns)
-        if self._startable:
-            self._start_stretches(now_ns)
-        if self._next_sample_ns == now_ns:
-            self._sample(now_ns)
-
-    def _end_stretches(self, ending: list[int], now_ns: int) -> None:
-        for replica_id in sorted(ending) if len(ending) > 1 else ending:
-            if self._stretch_end_ns[replica_id] == now_ns:
-                self._end_stretch(replica_id, now_ns)
-
-    def _end_stretch(self, replica_id: int, now_ns: int) -> None:
-        self._stretch_end_ns[replica_id] = NEVER
-        self._busy -= 1
-        self.end_ns = now_ns
-        replica = self._replicas[replica_id]
-        for request in replica.end(now_ns):
-            self._end(request, "finished", now_ns)
-            self._finished += 1
-            self._completion_ns += now_ns - request.arrival_ns
-            self._router_due = True
-        if replica.running or replica.waiting:
-            self._startable.append(replica_id)
+            self._alarms.at(arrival_ns)
 
     def _arrive(self, now_ns: int) -> None:
         self.end_ns = now_ns
+        tally, routing = self.tally, self._routing
         while self._next_arrival_ns == now_ns:
-            request = self.requests[self._arrived]
-            self._arrived += 1
-            if request.prompt_tokens <= self._most_prompt_tokens:
-                self._held.add(request.as_held(self._content_block_tokens))
-                self._router_due = True
+            request = self.requests[tally.arrived]
+            tally.arrived += 1
+            tally.prompt_tokens += request.prompt_tokens
+            if self._largest.can_ever_admit(request):
+                routing.held.add(request.as_held(self._content_tokens))
+                routing.due = True
             else:
-                self._end(request, "rejected", now_ns)
+                self._reject(request, now_ns)
             self._expect_arrival()
+        tally.moved_ns = now_ns
 
     def _route(self, now_ns: int) -> None:
-        self._router_due = False
-        if not self._held:
-            return
-        answer = list(self._router.route(self._held, self._cluster.at(now_ns)))
-        self._held.forget_new()
-        replicas = self._cluster.replicas
-        for request_id, replica_id in checked_decisions(answer, self._held, replicas, self._router_name, now_ns):
-            self._held.remove(request_id)
+        pairs = self._routing.ask(now_ns)
+        for request_id, replica_id in pairs:
             self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
             request = self.requests[request_id]
             request.routed_ns, request.replica = now_ns, replica_id
-            self._enqueue(request, replica_id, now_ns)
-
-    def _enqueue(self, request: Request, replica_id: int, now_ns: int) -> None:
-        replica = self._replicas[replica_id]
-        if replica.enqueue(request):
-            self._cut_stretch(replica_id, now_ns)
-        elif not replica.stretch.count and replica_id not in self._startable:
-            self._startable.append(replica_id)
-
-    def _cut_stretch(self, replica_id: int, now_ns: int) -> None:
-        """Lets a replica look at its waiting queue after the iteration that runs."""
-        end_ns = self._replicas[replica_id].cut(now_ns)
-        if end_ns == self._stretch_end_ns[replica_id]:
-            return
-        self._stretch_end_ns[replica_id] = end_ns
-        if end_ns == now_ns:
-            self._end_stretch(replica_id, now_ns)
-        else:
-            self._wake_at(end_ns).append(replica_id)
+            if self._mixed and not self.replicas[replica_id].can_ever_admit(request):
+                self._reject_on_replica(request, now_ns)
+            else:
+                self._machines.enqueue(request, replica_id, now_ns)
+        if pairs:
+            self.tally.routed += len(pairs)
+            self.tally.moved_ns = now_ns
 
     def _start_stretches(self, now_ns: int) -> None:
-        startable, self._startable = self._startable, []
-        for replica_id in sorted(startable) if len(startable) > 1 else startable:
-            replica = self._replicas[replica_id]
-            end_ns = replica.start(now_ns)
-            if replica.outgrown:
-                self._reject_outgrown(replica, now_ns)
-            if end_ns is not None:
-                self._busy += 1
-                self._stretch_end_ns[replica_id] = end_ns
-                self._wake_at(end_ns).append(replica_id)
+        for request in self._machines.start(now_ns):
+            self._reject_on_replica(request, now_ns)
 
-    def _reject_outgrown(self, replica: Replica, now_ns: int) -> None:
-        for request in replica.outgrown:
-            self._end(request, "rejected", now_ns)
-        replica.outgrown.clear()
-        self._router_due_ns = now_ns + 1
-        self._wake_at(now_ns + 1)
+    def _reject_on_replica(self, request: Request, now_ns: int) -> None:
+        """It outgrew its replica: the router, whose turn is over, hears of it one nanosecond later."""
+        self.tally.rejected_on_replica += 1
+        self._reject(request, now_ns)
+        self._routing.due_after(now_ns)
+
+    def came_back(self, requests: list[Request], now_ns: int) -> None:
+        """A crash took these off their replica: they are held again, in their places."""
+        self.tally.came_back += len(requests)
+        self.tally.moved_ns = now_ns
+        self._routing.due = True
+        fit = []
+        for request in requests:
+            self.crashes[request.id] = self.crashes.get(request.id, 0) + 1
+            if self._largest.can_ever_admit(request):
+                fit.append(request.as_held(self._content_tokens))
+            else:
+                self._reject(request, now_ns)
+        self._routing.held.put_back(fit)
+
+    def fleet_changed(self, existence: bool, acceptance: bool, now_ns: int) -> None:
+        self.end_ns = now_ns
+        if acceptance:
+            self._routing.due = True
+        if existence:
+            self._show_fleet()
+
+    def _show_fleet(self) -> None:
+        self._cluster.show([view for view, m in zip(self._views, self.members, strict=True) if m.state != "off"])
+
+    def _scrape(self, now_ns: int) -> None:
+        self._cluster.at(now_ns, after_starts=True)
+        for view in self._scraped:
+            view.scrape()
+        if not self._over:
+            self._scrape_ns = now_ns + self._scrape_interval_ns
+            self._alarms.at(self._scrape_ns)
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
-        self._cluster.at(now_ns, after_starts=True)
-        row = self._row(now_ns)
-        self.rows.append(row)
-        if self._observer is not None:
-            self._observer.on_sample(row)
-        if len(self.rows) > self._row_limit:
-            self.rows = self.rows[::2]
-            self.interval_ns *= 2
-        if self._busy or self._arrived < len(self.requests) or self._router_due_ns > now_ns:
-            self._next_sample_ns = now_ns + self.interval_ns
-            self._wake_at(self._next_sample_ns)
+        self.sampler.take(now_ns)
+        if not self._over:
+            self.sampler.due_ns = now_ns + self.sampler.interval_ns
+            self._alarms.at(self.sampler.due_ns)
 
-    def _row(self, now_ns: int) -> TelemetryRow:
-        mean_s = self._completion_ns / (self._finished * NS_PER_S) if self._finished else None
-        replicas = self._replicas
-        return TelemetryRow(
-            t_ns=now_ns,
-            waiting=tuple([len(r.waiting) for r in replicas]),
-            running=tuple([len(r.running) for r in replicas]),
-            kv_usage=tuple([round(r.used_blocks_at(now_ns, True) / r.total_blocks, USAGE_DIGITS) for r in replicas]),
-            preemptions=tuple([r.preemptions for r in replicas]),
-            held=len(self._held),
-            finished=self._finished,
-            mean_completion_s=mean_s,
-            generated_tokens=sum([r.generated_tokens_at(now_ns) for r in replicas]),
-        )
+    def _reject(self, request: Request, now_ns: int) -> None:
+        self.tally.rejected += 1
+        self.tally.moved_ns = now_ns
+        self._end(request, "rejected", now_ns)
 
     def _end(self, request: Request, outcome: Outcome, now_ns: int) -> None:
         if request.outcome is not None:
@@ -263,14 +303,11 @@ class Run:
         request.outcome = outcome
         request.finish_ns = now_ns
 
-    def _check_conservation(self) -> None:
-        """Every request has ended; no replica holds a block or runs a request; tokens add up."""
-        for replica in self._replicas:
-            if not replica.conserves():
-                raise ConservationError(f"Replica {replica.id} still holds {replica.used_blocks} KV blocks at the end.")
-        generated = sum(replica.generated_tokens - replica.forgotten_tokens for replica in self._replicas)
-        booked = sum(request.generated_tokens for request in self.requests)
-        finished = [request for request in self.requests if request.outcome == "finished"]
-        whole = all(request.generated_tokens == request.output_tokens for request in finished)
-        if generated != booked or not whole or len(finished) != self._finished:
-            raise ConservationError("Output tokens or finished requests don't add up at the end of the run.")
+
+def _check_content(scenario: Scenario, workload: Workload) -> None:
+    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
+    if content % block:
+        raise ScenarioError(
+            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
+            f"cluster.block_tokens ({block}); change the latter."
+        )

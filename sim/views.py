@@ -6,12 +6,13 @@ call it was given for shows the present, never the past.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
-from sim.api import NS_PER_S, Hardware, HeldRequest, ReplicaRequest
+from sim.api import NS_PER_S, Hardware, HeldRequest, Replica, ReplicaRequest
 from sim.member import Member
-from sim.replica import Replica
+from sim.replica import Replica as Machine
+from sim.request import Request
 
 
 class HeldQueue(Sequence[HeldRequest]):
@@ -21,10 +22,10 @@ class HeldQueue(Sequence[HeldRequest]):
     these.
     """
 
-    __slots__ = ("_by_id", "_in_order", "_new")
+    __slots__ = ("_in_order", "_new", "by_id")
 
     def __init__(self) -> None:
-        self._by_id: dict[int, HeldRequest] = {}
+        self.by_id: dict[int, HeldRequest] = {}
         self._in_order: tuple[HeldRequest, ...] | None = None
         self._new: list[HeldRequest] = []
 
@@ -34,19 +35,19 @@ class HeldQueue(Sequence[HeldRequest]):
 
     def add(self, request: HeldRequest) -> None:
         """An arrival: its id is larger than those of all that are or were held."""
-        self._by_id[request.id] = request
+        self.by_id[request.id] = request
         self._new.append(request)
         self._in_order = None
 
     def put_back(self, requests: Sequence[HeldRequest]) -> None:
         """Requests that come back from a failed replica take their places by arrival, which is the order of ids."""
-        self._by_id.update((request.id, request) for request in requests)
-        self._by_id = dict(sorted(self._by_id.items()))
+        self.by_id.update((request.id, request) for request in requests)
+        self.by_id = dict(sorted(self.by_id.items()))
         self._new.extend(requests)
         self._in_order = None
 
     def remove(self, request_id: int) -> None:
-        del self._by_id[request_id]
+        del self.by_id[request_id]
         self._in_order = None
 
     def forget_new(self) -> None:
@@ -54,19 +55,19 @@ class HeldQueue(Sequence[HeldRequest]):
         self._new.clear()
 
     def holds(self, request_id: int) -> bool:
-        return request_id in self._by_id
+        return request_id in self.by_id
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self.by_id)
 
     def __iter__(self) -> Iterator[HeldRequest]:
-        return iter(self._by_id.values())
+        return iter(self.by_id.values())
 
     def __reversed__(self) -> Iterator[HeldRequest]:
-        return reversed(self._by_id.values())
+        return reversed(self.by_id.values())
 
     def __contains__(self, item: object) -> bool:
-        return isinstance(item, HeldRequest) and self._by_id.get(item.id) == item
+        return isinstance(item, HeldRequest) and self.by_id.get(item.id) == item
 
     @overload
     def __getitem__(self, index: int) -> HeldRequest: ...
@@ -74,7 +75,7 @@ class HeldQueue(Sequence[HeldRequest]):
     def __getitem__(self, index: slice) -> Sequence[HeldRequest]: ...
     def __getitem__(self, index: int | slice) -> HeldRequest | Sequence[HeldRequest]:
         if self._in_order is None:
-            self._in_order = tuple(self._by_id.values())
+            self._in_order = tuple(self.by_id.values())
         return self._in_order[index]
 
 
@@ -91,12 +92,14 @@ class Present:
 class ReplicaView:
     """One replica (:class:`sim.api.Replica`)."""
 
-    __slots__ = ("_member", "_present", "_replica")
+    __slots__ = ("_member", "_present", "_replica", "_requests")
 
-    def __init__(self, replica: Replica, member: Member, present: Present) -> None:
+    def __init__(self, replica: Machine, member: Member, present: Present, requests: Sequence[Request]) -> None:
+        """``requests``: the run's, by id."""
         self._replica = replica
         self._member = member
         self._present = present
+        self._requests = requests
 
     @property
     def id(self) -> int:
@@ -144,19 +147,97 @@ class ReplicaView:
         return tuple([request.as_placed(steps) for request in self._replica.running])
 
     def cached_tokens(self, request: HeldRequest) -> int:
-        return 0
+        present = self._present
+        return self._replica.cached_tokens(self._requests[request.id], present.now_ns, present.after_starts)
+
+
+class StaleReplicaView:
+    """One replica with its counts and lists as they were when it was last scraped, empty before that.
+
+    What it is (state, pool, size) is of now, and so is what its prefix cache would give a request: routers that want
+    to know the latter keep an index of their own.
+    """
+
+    __slots__ = ("_fresh", "_member", "_running", "_used", "_waiting")
+
+    def __init__(self, fresh: ReplicaView, member: Member) -> None:
+        self._fresh = fresh
+        self._member = member
+        self._forget()
+
+    def _forget(self) -> None:
+        self._waiting: Sequence[ReplicaRequest] = ()
+        self._running: Sequence[ReplicaRequest] = ()
+        self._used = 0
+
+    def scrape(self) -> None:
+        """From now on it shows the present; a replica that is off has nothing to show."""
+        if self._member.state == "off":
+            self._forget()
+            return
+        self._waiting, self._running = self._fresh.waiting, self._fresh.running
+        self._used = self._fresh.kv_blocks_used
+
+    @property
+    def id(self) -> int:
+        return self._member.id
+
+    @property
+    def accepts(self) -> bool:
+        return self._member.accepts
+
+    @property
+    def state(self) -> str:
+        return self._member.state
+
+    @property
+    def pool(self) -> str:
+        return self._member.pool.name
+
+    @property
+    def hardware(self) -> Hardware:
+        return self._member.hardware
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        return len(self._running)
+
+    @property
+    def kv_blocks_used(self) -> int:
+        return self._used
+
+    @property
+    def kv_blocks_total(self) -> int:
+        return self._fresh.kv_blocks_total
+
+    @property
+    def waiting(self) -> Sequence[ReplicaRequest]:
+        return self._waiting
+
+    @property
+    def running(self) -> Sequence[ReplicaRequest]:
+        return self._running
+
+    def cached_tokens(self, request: HeldRequest) -> int:
+        return self._fresh.cached_tokens(request)
 
 
 class ClusterView:
-    """The cluster (:class:`sim.api.Cluster`); ``at`` moves it to the present instant, ``show`` to another fleet."""
+    """The cluster (:class:`sim.api.Cluster`); ``at`` moves it to the present instant, ``show`` to another fleet.
 
-    __slots__ = ("_block_tokens", "_content_block_tokens", "_present", "_replicas")
+    ``by_id``: the replicas that exist, in order.
+    """
 
-    def __init__(
-        self, replicas: Sequence[ReplicaView], present: Present, block_tokens: int, content_block_tokens: int
-    ) -> None:
+    __slots__ = ("_block_tokens", "_content_block_tokens", "_present", "_replicas", "by_id")
+
+    def __init__(self, present: Present, block_tokens: int, content_block_tokens: int) -> None:
         self._present = present
-        self._replicas = tuple(replicas)
+        self._replicas: tuple[Replica, ...] = ()
+        self.by_id: Mapping[int, Replica] = {}
         self._block_tokens = block_tokens
         self._content_block_tokens = content_block_tokens
 
@@ -165,9 +246,10 @@ class ClusterView:
         self._present.after_starts = after_starts
         return self
 
-    def show(self, replicas: Sequence[ReplicaView]) -> None:
+    def show(self, replicas: Sequence[Replica]) -> None:
         """From now on these are the replicas that exist."""
         self._replicas = tuple(replicas)
+        self.by_id = {replica.id: replica for replica in replicas}
 
     @property
     def now_ns(self) -> int:
@@ -186,5 +268,5 @@ class ClusterView:
         return self._content_block_tokens
 
     @property
-    def replicas(self) -> Sequence[ReplicaView]:
+    def replicas(self) -> Sequence[Replica]:
         return self._replicas

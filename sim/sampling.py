@@ -1,0 +1,60 @@
+"""Takes a run's telemetry: one row every interval, the last thing at its instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sim.alarms import FAR
+from sim.api import NS_PER_S
+from sim.machines import Machines
+from sim.member import Member
+from sim.tally import Tally
+from sim.telemetry import USAGE_DIGITS, Observer, TelemetryRow, row_limit
+from sim.views import HeldQueue
+
+
+class Sampler:
+    """``rows`` so far, ``interval_ns`` apart; ``due_ns``: when the next one is taken."""
+
+    def __init__(
+        self,
+        interval_ns: int,
+        machines: Machines,
+        members: Sequence[Member],
+        held: HeldQueue,
+        tally: Tally,
+        observer: Observer | None,
+    ) -> None:
+        self.rows: list[TelemetryRow] = []
+        self.interval_ns = interval_ns
+        self.due_ns = FAR
+        self._machines = machines
+        self._members = members
+        self._held = held
+        self._tally = tally
+        self._observer = observer
+        self._row_limit = row_limit(len(members))
+
+    def take(self, now_ns: int) -> None:
+        row = self._row(now_ns)
+        self.rows.append(row)
+        if self._observer is not None:
+            self._observer.on_sample(row)
+        if len(self.rows) > self._row_limit:
+            self.rows = self.rows[::2]
+            self.interval_ns *= 2
+
+    def _row(self, now_ns: int) -> TelemetryRow:
+        tally, replicas = self._tally, self._machines.replicas
+        finished = tally.finished
+        return TelemetryRow(
+            t_ns=now_ns,
+            waiting=tuple([len(r.waiting) for r in replicas]),
+            running=tuple([len(r.running) for r in replicas]),
+            kv_usage=tuple([round(r.used_blocks_at(now_ns, True) / r.total_blocks, USAGE_DIGITS) for r in replicas]),
+            preemptions=tuple([r.preemptions for r in replicas]),
+            held=len(self._held),
+            finished=finished,
+            mean_completion_s=tally.completion_ns / (finished * NS_PER_S) if finished else None,
+            generated_tokens=sum([r.generated_tokens_at(now_ns) for r in replicas]),
+        )
