@@ -246,7 +246,9 @@ class Run:
         for request_id, replica_id in pairs:
             self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
             request = self.requests[request_id]
-            request.routed_ns, request.replica = now_ns, replica_id
+            request.replica = replica_id
+            if request.routed_ns == NEVER:
+                request.routed_ns = now_ns
             if self._mixed and not self.replicas[replica_id].can_ever_admit(request):
                 self._reject_on_replica(request, now_ns)
             else:
