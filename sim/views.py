@@ -15,7 +15,6 @@ from sim.member import Member
 from sim.replica import Replica as Machine
 from sim.request import Request
 
-
 _by_arrival = attrgetter("id")
 
 
