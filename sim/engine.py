@@ -62,8 +62,8 @@ def simulate_workload(
     scheduler = _foretold(policies.scheduler, workload, seed)
     run = Run(scenario, workload, router, policies.names, seed, scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
+    summary = summarise(scenario, run.requests, run.end_ns, run.use())
     decisions = _little_endian_sha256(run.decisions)
-    summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -73,7 +73,7 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests),
+        requests=request_table(run.requests, run.crashes, [member.pool_index for member in run.members]),
         telemetry=Telemetry(run.sampler.interval_ns, len(run.members), tuple(run.sampler.rows)),
         summary=summary,
         decisions_sha256=decisions,
