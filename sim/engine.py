@@ -60,8 +60,8 @@ def simulate_workload(
     router = _told(policies.router, workload)
     run = Run(scenario, workload, router, policies.names, seed, policies.scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
+    summary = summarise(scenario, run.requests, run.end_ns, run.use())
     decisions = _little_endian_sha256(run.decisions)
-    summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -71,7 +71,7 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests),
+        requests=request_table(run.requests, run.crashes, [member.pool_index for member in run.members]),
         telemetry=Telemetry(run.sampler.interval_ns, len(run.members), tuple(run.sampler.rows)),
         summary=summary,
         decisions_sha256=decisions,

@@ -226,6 +226,11 @@ class Replica:
         return self._state.forgotten_tokens
 
     @property
+    def prefill_tokens(self) -> int:
+        """Prefill tokens that ended iterations computed, those of restarts too."""
+        return self._state.prefill_tokens
+
+    @property
     def prefix_query_tokens(self) -> int:
         """Tokens that admissions so far looked for in the prefix cache."""
         return 0 if self._state.cache is None else self._state.cache.query_tokens
