@@ -7,10 +7,10 @@ cluster is rebuilt from the configuration and the recorded arrivals and lengths 
 
 * with the *own* cost model (a profile, or the roofline where none ships): signed relative errors of the latencies,
   restarts, and the speed beside Vidur's own;
-* if iterations were recorded, with *their* times and Vidur's own rules (``vidur_compat``): then every batch must hold
-  the same, in the same order, and every restart must hit the same request.
+* if iterations were recorded, with *their* times: then every batch must hold the same, in the same order, and every
+  restart must hit the same request.
 
-Vidur's ``random`` router is replayed request by request: its draws don't depend on the cluster. Exit code 2 if a folder
+Both under Vidur's own rules (``vidur_compat``). Vidur's ``random`` router is replayed request by request: its draws don't depend on the cluster. Exit code 2 if a folder
 can't be used; the others are reported all the same.
 """
 
@@ -43,6 +43,7 @@ from sim.scenario import ClusterSpec, CostSpec, PoolSpec, Scenario
 
 PERCENTILES = (50, 90, 99)
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Report = dict[str, object]
 
 
@@ -92,12 +93,11 @@ class Outcome:
     tpot_s: Floats
 
 
-def scenario_of(run: VidurRun, cost: CostSpec, compat: bool) -> Scenario:
-    """``run``'s cluster with one pool per replica, so that each may have recorded times of its own."""
+def scenario_of(run: VidurRun, cost: CostSpec, apart: bool = False) -> Scenario:
+    """``run``'s cluster; ``apart``: with one pool per replica, so that each may have recorded times of its own."""
     cluster = replace(run.cluster, replicas=1)
     pools = tuple(PoolSpec(f"replica-{index}", cluster, cost, 1, 1) for index in range(run.cluster.replicas))
-    engine = replace(run.engine, vidur_compat=compat)
-    return rebuilt(run.folder.name, run.cluster, cost, engine, pools if compat else ())
+    return rebuilt(run.folder.name, run.cluster, cost, run.engine, pools if apart else ())
 
 
 def own_cost(cluster: ClusterSpec) -> CostSpec:
@@ -113,12 +113,12 @@ def own_cost(cluster: ClusterSpec) -> CostSpec:
 @contextmanager
 def costs(by_pool: dict[str, RecordedCost]) -> Iterator[None]:
     """Lets the run take these costs instead of the ones it would build."""
-    original = sim.run.cost_of
-    sim.run.cost_of = lambda pool: by_pool[pool.name]  # type: ignore[assignment]
+    original = vars(sim.run)["cost_of"]
+    vars(sim.run)["cost_of"] = lambda pool: by_pool[pool.name]
     try:
         yield
     finally:
-        sim.run.cost_of = original
+        vars(sim.run)["cost_of"] = original
 
 
 def simulated(run: VidurRun, scenario: Scenario) -> RequestTable:
@@ -137,7 +137,9 @@ def compared(table: RequestTable, recorded: Recorded) -> tuple[Outcome, Outcome]
     return ours, _outcome(arrived, first, finished, outputs, both)
 
 
-def _outcome(arrived: Floats, first: Floats, finished: Floats, outputs: NDArray[np.int64], rows: Floats) -> Outcome:
+def _outcome(
+    arrived: Floats, first: Floats, finished: Floats, outputs: NDArray[np.int64], rows: NDArray[np.bool_]
+) -> Outcome:
     several = rows & (outputs > 1)
     return Outcome(
         e2e_s=(finished - arrived)[rows],
@@ -169,7 +171,7 @@ def replayed_batches(run: VidurRun) -> Report:
     names = {f"replica-{index}": index for index in range(run.cluster.replicas)}
     by_pool = {name: RecordedCost(run.iterations.get(index, Iterations([], [10**6]))) for name, index in names.items()}
     with costs(by_pool):
-        table = simulated(run, scenario_of(run, CostSpec(), compat=True))
+        table = simulated(run, scenario_of(run, CostSpec(), apart=True))
     equal, total, first = 0, 0, None
     for name, index in names.items():
         theirs, ours = run.iterations.get(index, Iterations()).batches, by_pool[name].asked
@@ -197,7 +199,7 @@ def report_of(folder: Path) -> Report:
     """One folder's figures (see docs of the command); BadFolder if it can't be used."""
     run = read_run(folder)
     cost = own_cost(run.cluster)
-    scenario = scenario_of(run, cost, compat=False)
+    scenario = scenario_of(run, cost)
     start = time.perf_counter()
     table = simulated(run, scenario)
     wall_s = time.perf_counter() - start
