@@ -112,7 +112,7 @@ def llama3_profile(shared: Path) -> str:
     beyond = [8192, 16384, 32768]
     return _toml(
         "Llama-3-8B on one NVIDIA A100 80 GB as Vidur's predictor has it, by tokens in the batch.",
-        "Past 4,096 tokens the rows rise as the measured operators do between 2,048 and 4,096. No recorded run had more\n"
+        "Past 4,096 tokens the rows rise as the measured operators do between 2,048 and 4,096. No record has more\n"
         "# than 53 decodes at once: the rows for those follow the fit to Vidur's predictor, raised by 1%.",
         "A100-80GB",
         "Llama-3-8B",
