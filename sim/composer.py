@@ -129,15 +129,33 @@ class Composer(EngineState):
 
     def place_decodes(self) -> None:
         """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
-        decodes = self.decodes
-        blocks = decodes.growth_now()
-        if self.used_blocks + blocks + self.vidur_compat <= self.total_blocks:
-            self.used_blocks += blocks
+        blocks = self.decodes.growth_now()
+        used_blocks = self.used_blocks + blocks
+        if used_blocks + self.vidur_compat <= self.total_blocks:
+            self.used_blocks = used_blocks
             self.block_ns -= blocks * self.now_ns
             if self.cache is not None:
-                self.cache.trim(self.total_blocks - self.used_blocks)
-            return
-        phase = decodes.growing_phase()
+                self.cache.trim(self.total_blocks - used_blocks)
+        elif self.vidur_compat or self.slot is not None:
+            self._place_decodes_in_order()
+        else:
+            self._place_decodes_from_the_end(blocks)
+
+    def _place_decodes_from_the_end(self, blocks: int) -> None:
+        """Without a policy the victim is the last in order and never one that is placed, so only the last are looked
+        at: what lacks a block, ``blocks`` of the decodes at first, is the rest of those that need one."""
+        running, phase = self.running, self.decodes.growing_phase()
+        while True:
+            taken = min(blocks, self.total_blocks - self.used_blocks)
+            self.take(taken)
+            blocks -= taken
+            if not blocks:
+                return
+            blocks -= running[-1].growth_phase == phase
+            self.preempt(running[-1])
+
+    def _place_decodes_in_order(self) -> None:
+        phase = self.decodes.growing_phase()
         for request in self._asking_for_blocks(phase):
             grows = request.growth_phase == phase
             if request.decoding_since != NEVER and self._free_a_block_for(request) and grows:
@@ -169,17 +187,11 @@ class Composer(EngineState):
         return MANY
 
     def _free_a_block_for(self, request: Request) -> bool:
-        """Preempts until a block is free; False if that cost ``request`` itself its place.
-
-        Without a policy the victim is the last in order, which never is one that is placed.
-        """
+        """Preempts until a block is free; False if that cost ``request`` itself its place."""
         while self.used_blocks == self.total_blocks:
-            if self.slot is None:
-                victim = self.running[-1]
-            else:
-                place = bisect_left(self.running, request.order, key=by_order)
-                before = [r for r in self.running[:place] if r.decoding_since == NEVER]
-                victim = self.victim_for(before + self.running[place:])
+            place = bisect_left(self.running, request.order, key=by_order)
+            before = [r for r in self.running[:place] if r.decoding_since == NEVER]
+            victim = self.victim_for(before + self.running[place:])
             self.preempt(victim)
             if victim is request:
                 return False
