@@ -158,8 +158,9 @@ class IterationCost:
         ``context_tokens``: KV tokens that the first of them reads; every next one reads ``requests`` more. Equal to
         :meth:`iteration_ns` of each, because the time is linear in the context.
         """
-        per_token = self._decode_ns_per_token
-        return self.linear_ns(requests) + per_token * context_tokens, per_token * requests
+        per_token, table = self._decode_ns_per_token, self._linear_ns
+        linear_ns = table[requests] if requests < len(table) else self.linear_ns(requests)
+        return linear_ns + per_token * context_tokens, per_token * requests
 
     def iteration_ns(
         self,
@@ -176,5 +177,6 @@ class IterationCost:
         chunks, sum of ``chunk * (2*kv_before + chunk)``, doubled so that it stays an integer.
         """
         prefill_ns = self._prefill_ps_per_pair * prefill_half_pairs // (2 * PS_PER_NS)
-        linear_ns = self.linear_ns(decodes + prefill_tokens)
+        tokens, table = decodes + prefill_tokens, self._linear_ns
+        linear_ns = table[tokens] if tokens < len(table) else self.linear_ns(tokens)
         return linear_ns + prefill_ns + self._decode_ns_per_token * decode_context_tokens
