@@ -78,8 +78,8 @@ class TermsCost:
         prefill_half_pairs: int,
     ) -> int:
         """Time of one iteration in ns (:class:`sim.cost.Cost`)."""
-        terms = self._terms
-        total_ns = self.linear_ns(decodes + prefill_tokens)
+        terms, table, tokens = self._terms, self._tokens_ns, decodes + prefill_tokens
+        total_ns = table[tokens] if tokens < len(table) else self._beyond(tokens)
         if decodes:
             step_ns = (terms.decode_fs_per_kv_token * decodes + FS_PER_NS // 2) // FS_PER_NS
             total_ns += terms.decodes_ns + terms.each_decode_ns * decodes + step_ns * decode_context_tokens // decodes
