@@ -12,10 +12,9 @@ has outgrown it and leaves: it would otherwise wait for ever.
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
-from sim.engine_state import EngineState, by_order, remove
+from sim.engine_state import EngineState
 from sim.prefix_cache import Hit
 from sim.request import NEVER, Request
 from sim.scheduler_slot import MANY
@@ -73,7 +72,7 @@ class Composer(EngineState):
 
     def admit(self, request: Request, hit: Hit, blocks: int) -> None:
         """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
-        waiting, running, now_ns = self.waiting, self.running, self.now_ns
+        waiting, now_ns = self.waiting, self.now_ns
         if waiting[0] is request:
             waiting.popleft()
         else:
@@ -81,10 +80,7 @@ class Composer(EngineState):
         if self.orders_by_admission:
             request.order = self._admissions
             self._admissions += 1
-        if running and running[-1].order > request.order:
-            insort(running, request, key=by_order)
-        else:
-            running.append(request)
+        self.running.add(request)
         self.used_blocks += blocks
         self.block_ns -= blocks * now_ns
         if self.cache is not None:
@@ -109,7 +105,7 @@ class Composer(EngineState):
 
     def preempt(self, victim: Request) -> None:
         """``victim`` loses its blocks and its place, and waits before all others."""
-        remove(self.running, victim)
+        self.running.discard(victim)
         half_prefilled = victim.decoding_since == NEVER
         if half_prefilled:
             self.prefilling.remove(victim)
@@ -129,15 +125,33 @@ class Composer(EngineState):
 
     def place_decodes(self) -> None:
         """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
-        decodes = self.decodes
-        blocks = decodes.growth_now()
-        if self.used_blocks + blocks + self.vidur_compat <= self.total_blocks:
-            self.used_blocks += blocks
+        blocks = self.decodes.growth_now()
+        used_blocks = self.used_blocks + blocks
+        if used_blocks + self.vidur_compat <= self.total_blocks:
+            self.used_blocks = used_blocks
             self.block_ns -= blocks * self.now_ns
             if self.cache is not None:
-                self.cache.trim(self.total_blocks - self.used_blocks)
-            return
-        phase = decodes.growing_phase()
+                self.cache.trim(self.total_blocks - used_blocks)
+        elif self.vidur_compat or self.slot is not None:
+            self._place_decodes_in_order()
+        else:
+            self._place_decodes_from_the_end(blocks)
+
+    def _place_decodes_from_the_end(self, blocks: int) -> None:
+        """Without a policy the victim is the last in order and never one that is placed, so only the last are looked
+        at: what lacks a block, ``blocks`` of the decodes at first, is the rest of those that need one."""
+        running, phase = self.running, self.decodes.growing_phase()
+        while True:
+            taken = min(blocks, self.total_blocks - self.used_blocks)
+            self.take(taken)
+            blocks -= taken
+            if not blocks:
+                return
+            blocks -= running[-1].growth_phase == phase
+            self.preempt(running[-1])
+
+    def _place_decodes_in_order(self) -> None:
+        phase = self.decodes.growing_phase()
         for request in self._asking_for_blocks(phase):
             grows = request.growth_phase == phase
             if request.decoding_since != NEVER and self._free_a_block_for(request) and grows:
@@ -169,17 +183,11 @@ class Composer(EngineState):
         return MANY
 
     def _free_a_block_for(self, request: Request) -> bool:
-        """Preempts until a block is free; False if that cost ``request`` itself its place.
-
-        Without a policy the victim is the last in order, which never is one that is placed.
-        """
+        """Preempts until a block is free; False if that cost ``request`` itself its place."""
         while self.used_blocks == self.total_blocks:
-            if self.slot is None:
-                victim = self.running[-1]
-            else:
-                place = bisect_left(self.running, request.order, key=by_order)
-                before = [r for r in self.running[:place] if r.decoding_since == NEVER]
-                victim = self.victim_for(before + self.running[place:])
+            place = self.running.place_of(request)
+            before = [r for r in self.running[:place] if r.decoding_since == NEVER]
+            victim = self.victim_for(before + self.running[place:])
             self.preempt(victim)
             if victim is request:
                 return False
