@@ -12,10 +12,9 @@ has outgrown it and leaves: it would otherwise wait for ever.
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
-from sim.engine_state import EngineState, by_order, remove
+from sim.engine_state import EngineState
 from sim.prefix_cache import Hit
 from sim.request import NEVER, Request
 from sim.scheduler_slot import MANY
@@ -73,7 +72,7 @@ class Composer(EngineState):
 
     def admit(self, request: Request, hit: Hit, blocks: int) -> None:
         """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
-        waiting, running, now_ns = self.waiting, self.running, self.now_ns
+        waiting, now_ns = self.waiting, self.now_ns
         request.shown = None
         if self.slot is not None:
             self.slot.left(request)
@@ -84,10 +83,7 @@ class Composer(EngineState):
         if self.orders_by_admission:
             request.order = self._admissions
             self._admissions += 1
-        if running and running[-1].order > request.order:
-            insort(running, request, key=by_order)
-        else:
-            running.append(request)
+        self.running.add(request)
         self.used_blocks += blocks
         self.block_ns -= blocks * now_ns
         if self.cache is not None:
@@ -112,7 +108,7 @@ class Composer(EngineState):
 
     def preempt(self, victim: Request) -> None:
         """``victim`` loses its blocks and its place, and waits before all others."""
-        remove(self.running, victim)
+        self.running.discard(victim)
         half_prefilled = victim.decoding_since == NEVER
         if half_prefilled:
             self.prefilling.remove(victim)
@@ -194,7 +190,7 @@ class Composer(EngineState):
     def _free_a_block_for(self, request: Request) -> bool:
         """Preempts until a block is free; False if that cost ``request`` itself its place."""
         while self.used_blocks == self.total_blocks:
-            place = bisect_left(self.running, request.order, key=by_order)
+            place = self.running.place_of(request)
             before = [r for r in self.running[:place] if r.decoding_since == NEVER]
             victim = self.victim_for(before + self.running[place:])
             self.preempt(victim)

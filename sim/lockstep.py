@@ -96,7 +96,10 @@ class Lockstep:
 
         The next iteration counts, and its blocks are no longer among the free ones. At least one request must decode.
         """
-        to_finish = self.to_finish()
+        due = self._due
+        while due[0] not in self._finishing:
+            heappop(due)
+        to_finish = due[0] - self.steps
         cycles, free_blocks = divmod(free_blocks, self.size)
         count = 1 + cycles * self._block_tokens
         if count >= to_finish:

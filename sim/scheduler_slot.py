@@ -17,6 +17,7 @@ from sim.lazy import LazyRequests, QueueChanges, WaitingRequests
 from sim.lockstep import Lockstep
 from sim.prefix_cache import PrefixCache
 from sim.request import Request
+from sim.running import Running
 
 MANY = 1 << 62
 """More iterations than any stretch has."""
@@ -28,7 +29,7 @@ class Composition(Protocol):
     replica_id: int
     now_ns: int
     waiting: deque[Request]
-    running: list[Request]
+    running: Running
     decodes: Lockstep
     cache: PrefixCache | None
     used_blocks: int

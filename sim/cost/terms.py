@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FS_PER_NS = 10**6
-_PRECOMPUTED_DECODES = 1024
+_PRECOMPUTED_DECODES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class TermsCost:
         self._beyond = beyond
         self._terms = terms
         self._decodes = [(0, 0), *(self._priced(n) for n in range(1, _PRECOMPUTED_DECODES + 1))]
-        """By number of decodes: what they take whatever their context, and the step."""
+        """By number of decodes: what they take whatever their context, the tokens term included, and the step."""
 
     @property
     def linear(self) -> bool:
@@ -67,7 +67,7 @@ class TermsCost:
         """Times of consecutive iterations of the same decodes (:class:`sim.cost.Cost`)."""
         priced = self._decodes
         fixed_ns, step_ns = priced[decodes] if decodes < len(priced) else self._priced(decodes)
-        return self.linear_ns(decodes) + fixed_ns + step_ns * context_tokens // decodes, step_ns
+        return fixed_ns + step_ns * context_tokens // decodes, step_ns
 
     def iteration_ns(
         self,
@@ -78,13 +78,12 @@ class TermsCost:
         prefill_half_pairs: int,
     ) -> int:
         """Time of one iteration in ns (:class:`sim.cost.Cost`)."""
-        total_ns = self.linear_ns(decodes + prefill_tokens)
+        terms, table, tokens = self._terms, self._tokens_ns, decodes + prefill_tokens
+        total_ns = table[tokens] if tokens < len(table) else self._beyond(tokens)
         if decodes:
-            priced = self._decodes
-            fixed_ns, step_ns = priced[decodes] if decodes < len(priced) else self._priced(decodes)
-            total_ns += fixed_ns + step_ns * decode_context_tokens // decodes
+            step_ns = (terms.decode_fs_per_kv_token * decodes + FS_PER_NS // 2) // FS_PER_NS
+            total_ns += terms.decodes_ns + terms.each_decode_ns * decodes + step_ns * decode_context_tokens // decodes
         if prefills:
-            terms = self._terms
             total_ns += terms.prefills_ns + terms.each_prefill_ns * prefills
             total_ns += terms.prefill_fs_per_token * prefill_tokens // FS_PER_NS
             total_ns += terms.prefill_fs_per_pair * prefill_half_pairs // (2 * FS_PER_NS)
@@ -99,4 +98,4 @@ class TermsCost:
     def _priced(self, decodes: int) -> tuple[int, int]:
         terms = self._terms
         step_ns = (terms.decode_fs_per_kv_token * decodes + FS_PER_NS // 2) // FS_PER_NS
-        return terms.decodes_ns + terms.each_decode_ns * decodes, step_ns
+        return self.linear_ns(decodes) + terms.decodes_ns + terms.each_decode_ns * decodes, step_ns
