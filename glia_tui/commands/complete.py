@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import typer
@@ -24,9 +25,9 @@ def gate_names(incomplete: str) -> list[str]:
 
 def scenario_names(incomplete: str) -> list[str]:
     """Scenarios that ship; a file is completed by the shell."""
-    from sim.scenario import scenario_names as names
-
-    return _starting(incomplete, names())
+    folder = files("sim").joinpath("scenarios")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return _starting(incomplete, [name.removesuffix(".toml") for name in names])
 
 
 def policy_names(incomplete: str) -> list[str]:

@@ -219,9 +219,10 @@ def _worth_showing(document: dict[str, JsonValue]) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     if document.get("prefix_hit_rate"):
         found += _OF_CACHES
-    pools = document.get("gpu_hours_by_pool")
+    pools, policies = document.get("gpu_hours_by_pool"), document.get("policies")
     several = isinstance(pools, dict) and len(pools) > 1
-    if several or document.get("replicas_mean") != document.get("replicas_max"):
+    scaled = isinstance(policies, dict) and policies.get("autoscaler") != "fixed"
+    if several or scaled or document.get("replicas_mean") != document.get("replicas_max"):
         found += _OF_FLEETS
     return found
 

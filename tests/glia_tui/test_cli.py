@@ -94,7 +94,7 @@ def test_simulate_prints_one_json_document_with_every_run_and_the_pooled_figures
     done = glia("simulate", "smoke", "--router", "hra", "--seeds", "3", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert document["policies"] == {"router": "hra"}
+    assert document["policies"] == {"router": "hra", "scheduler": "vllm-fcfs", "autoscaler": "fixed"}
     assert [run["seed"] for run in document["runs"]] == [1, 2, 3]
     means = [figure(run, "e2e_s.mean") for run in document["runs"]]
     assert figure(document, "e2e_s.mean") == pytest.approx(sum(means) / 3)
