@@ -18,6 +18,9 @@ from sim.tables import Interval, Name, PositiveFloat, PositiveInt, Replicas, Tab
 OF_THE_GPU = ("kv_blocks", "usd_per_gpu_hour")
 """Keys of ``[cluster]`` that another GPU or model has other values of: a pool with one doesn't inherit them."""
 
+_KV_SIZES = frozenset({"kv_blocks", "gpu_memory_utilization"})
+"""Two ways to say one thing: a pool that has one of them inherits neither."""
+
 
 class EngineTable(Table):
     rules: EngineRules = "sarathi"
@@ -83,13 +86,14 @@ def with_inherited(pool: Toml, table: Mapping[str, Toml], of_cluster: Collection
     own = {key: value for key, value in pool.items() if key in of_cluster}
     rest = {key: value for key, value in pool.items() if key not in of_cluster}
     other = any(key in own and own[key] != cluster.get(key) for key in ("gpu", "model", "tensor_parallel"))
-    inherited = {key: value for key, value in cluster.items() if not (other and key in OF_THE_GPU)}
+    dropped = {*(OF_THE_GPU if other else ()), *(_KV_SIZES if own.keys() & _KV_SIZES else ())}
+    inherited = {key: value for key, value in cluster.items() if key not in dropped}
     own_cost = pool.get("cost", {})
     merged = _merged_costs(cost, own_cost) if isinstance(own_cost, dict) else own_cost
     return cast("Toml", {**rest, "cluster": {**inherited, **own}, "cost": merged})
 
 
 def _merged_costs(cost: Mapping[str, Toml], own: Mapping[str, Toml]) -> Toml:
-    """A pool whose cost is of another kind shares no key with the file's."""
-    other_kind = "kind" in own and own["kind"] != cost.get("kind")
-    return cast("Toml", dict(own) if other_kind else {**cost, **own})
+    """A pool whose cost is of another kind, or another profile, shares no key with the file's."""
+    other = any(key in own and own[key] != cost.get(key) for key in ("kind", "profile"))
+    return cast("Toml", dict(own) if other else {**cost, **own})

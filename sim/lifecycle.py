@@ -39,7 +39,11 @@ class _Rank(IntEnum):
     REPAIRED = 1
     STARTED = 2
     SLOW_BEGINS = 3
-    CRASH = 4
+    LISTED_CRASH = 4
+    DRAWN_CRASH = 5
+
+
+_OF_AN_EPOCH = (_Rank.REPAIRED, _Rank.STARTED)
 
 
 class Lifecycle:
@@ -74,7 +78,7 @@ class Lifecycle:
         for fault in faults.listed:
             at_ns, for_ns = to_ns(fault.at_s), to_ns(fault.duration_s)
             if fault.kind == "crash":
-                self._push(at_ns, fault.replica, _Rank.CRASH, for_ns)
+                self._push(at_ns, fault.replica, _Rank.LISTED_CRASH, for_ns)
             else:
                 self._push(at_ns, fault.replica, _Rank.SLOW_BEGINS, fault.percent)
                 self._push(at_ns + for_ns, fault.replica, _Rank.SLOW_ENDS, 0)
@@ -93,11 +97,16 @@ class Lifecycle:
                     cost = self._costs[member.pool_index]
                     slowed = cost.scaled(value) if rank is _Rank.SLOW_BEGINS else cost
                     self._machines.set_cost(replica_id, slowed, now_ns)
-                case _Rank.CRASH:
+                case _Rank.LISTED_CRASH:
                     self._crash(member, value, now_ns)
-                case _ if value == self._epochs[replica_id]:
-                    self._start(member, now_ns) if rank is _Rank.REPAIRED else self._enter(member, "ready", now_ns)
-        self.due_ns = self._queue[0][0] if self._queue else FAR
+                case _Rank.DRAWN_CRASH:
+                    self._crash(member, value, now_ns)
+                    self._expect_crash(replica_id)
+                case _Rank.REPAIRED if value == self._epochs[replica_id]:
+                    self._start(member, now_ns)
+                case _Rank.STARTED if value == self._epochs[replica_id]:
+                    self._enter(member, "ready", now_ns)
+        self._forget_overtaken()
 
     def end_drains(self, now_ns: int) -> None:
         for replica_id in sorted(self.draining):
@@ -112,6 +121,7 @@ class Lifecycle:
             self._scale_up(pool, wanted - len(present), now_ns)
         elif wanted < len(present):
             self._scale_down(present, len(present) - wanted, now_ns)
+        self._forget_overtaken()
 
     def _scale_up(self, pool: Sequence[Member], more: int, now_ns: int) -> None:
         draining = [member for member in pool if member.state == "draining"]
@@ -142,8 +152,6 @@ class Lifecycle:
             self._enter(member, "ready", now_ns)
 
     def _crash(self, member: Member, down_ns: int, now_ns: int) -> None:
-        if self._drawn:
-            self._expect_crash(member.id)
         if member.state in ("off", "down"):
             return
         requests = self._machines.crash(member.id, now_ns)
@@ -165,7 +173,14 @@ class Lifecycle:
 
     def _expect_crash(self, replica_id: int) -> None:
         at_ns, down_ns = next(self._drawn[replica_id])
-        self._push(at_ns, replica_id, _Rank.CRASH, down_ns)
+        self._push(at_ns, replica_id, _Rank.DRAWN_CRASH, down_ns)
+
+    def _forget_overtaken(self) -> None:
+        """What is due next is something that still happens."""
+        queue = self._queue
+        while queue and queue[0][2] in _OF_AN_EPOCH and queue[0][3] != self._epochs[queue[0][1]]:
+            heappop(queue)
+        self.due_ns = queue[0][0] if queue else FAR
 
     def _push(self, t_ns: int, replica_id: int, rank: _Rank, value: int) -> None:
         heappush(self._queue, (t_ns, replica_id, rank, value))

@@ -15,34 +15,33 @@ from sim.request import NEVER, Request
 
 
 class Machines:
-    """``busy``: replicas that run. ``startable``: ids of those that this instant gave work or freed."""
+    """``busy``: replicas that run. ``startable``: ids of those that this instant gave work or freed.
 
-    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "replicas", "startable")
+    ``ended_ns``: when a stretch last ended.
+    """
+
+    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "replicas", "startable")
 
     def __init__(self, replicas: Sequence[Replica], alarms: Alarms) -> None:
         self.replicas = replicas
-        self.busy = 0
+        self.busy = self.ended_ns = 0
         self.startable: set[int] = set()
         self._alarms = alarms
         self._stretch_end_ns = [NEVER] * len(replicas)
 
     def end(self, ending: list[int], now_ns: int) -> list[Request]:
         """Ends the stretches that end now, by replica id; returns what finished. Not all of ``ending`` still do."""
-        if len(ending) == 1:
-            return self._end(ending[0], now_ns) if self._stretch_end_ns[ending[0]] == now_ns else []
         finished: list[Request] = []
-        for replica_id in sorted(ending):
-            if self._stretch_end_ns[replica_id] == now_ns:
-                finished += self._end(replica_id, now_ns)
-        return finished
-
-    def _end(self, replica_id: int, now_ns: int) -> list[Request]:
-        self._stretch_end_ns[replica_id] = NEVER
-        self.busy -= 1
-        replica = self.replicas[replica_id]
-        finished = replica.end(now_ns)
-        if replica.running or replica.waiting:
-            self.startable.add(replica_id)
+        for replica_id in sorted(ending) if len(ending) > 1 else ending:
+            if self._stretch_end_ns[replica_id] != now_ns:
+                continue
+            self._stretch_end_ns[replica_id] = NEVER
+            self.busy -= 1
+            self.ended_ns = now_ns
+            replica = self.replicas[replica_id]
+            finished += replica.end(now_ns)
+            if replica.running or replica.waiting:
+                self.startable.add(replica_id)
         return finished
 
     def enqueue(self, request: Request, replica_id: int, now_ns: int) -> None:
@@ -55,7 +54,7 @@ class Machines:
 
     def start(self, now_ns: int) -> list[Request]:
         """Starts what can start, by replica id; returns the requests that outgrew their replicas, to be rejected."""
-        startable, self.startable = self.startable, set()
+        startable = self.startable
         rejected: list[Request] = []
         for replica_id in sorted(startable) if len(startable) > 1 else startable:
             replica = self.replicas[replica_id]
@@ -67,6 +66,7 @@ class Machines:
                 self.busy += 1
                 self._stretch_end_ns[replica_id] = end_ns
                 self._alarms.at(end_ns).append(replica_id)
+        startable.clear()
         return rejected
 
     def crash(self, replica_id: int, now_ns: int) -> list[Request]:
@@ -95,6 +95,6 @@ class Machines:
             return
         self._stretch_end_ns[replica_id] = end_ns
         if end_ns == now_ns:
-            self._end(replica_id, now_ns)
+            self.end([replica_id], now_ns)
         else:
             self._alarms.at(end_ns).append(replica_id)

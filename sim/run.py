@@ -19,6 +19,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
+import simpy
+
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
@@ -46,7 +48,7 @@ PATIENCE_NS = 3600 * NS_PER_S
 
 
 class Run:
-    """The state of one simulation. ``end_ns``: the last event.
+    """The state of one simulation.
 
     ``decisions``: time, kind and two numbers of every decision, one after the other. ``crashes``: by request id, how
     often a crash took it off its replica.
@@ -67,7 +69,8 @@ class Run:
         self.requests = requests_of(workload)
         self.decisions = array("q")
         self.crashes: dict[int, int] = {}
-        self.end_ns = 0
+        self._changed_ns = 0
+        """When a request last arrived or a replica last changed its state."""
         self.tally = Tally()
         self.members = members_of(scenario.pools)
         self._content_tokens = workload.content_block_tokens
@@ -152,11 +155,17 @@ class Run:
                 self._end(request, "unfinished", NEVER)
         check_conservation(self.requests, self.replicas, len(self._routing.held), self.tally)
 
+    @property
+    def end_ns(self) -> int:
+        """The last event: an arrival, an iteration's end or a change of a replica's state."""
+        return max(self._changed_ns, self._machines.ended_ns)
+
     def block_ns(self) -> int:
         """Integral of all replicas' used KV blocks over the run, in block * ns."""
         return sum(replica.block_ns(self.end_ns) for replica in self.replicas)
 
-    def _instant(self, ending: list[int]) -> None:
+    def _instant(self, _alarm: simpy.Event) -> None:
+        ending = self._alarms.pop()
         now_ns = self._alarms.now_ns
         if self._over:
             if self.sampler.due_ns == now_ns:
@@ -177,15 +186,16 @@ class Run:
             self._route(now_ns)
         if self._machines.startable:
             self._start_stretches(now_ns)
-        self._over = not self._goes_on()
+        if not self._machines.busy:
+            self._over = not self._goes_on()
         if self._scrape_ns == now_ns:
             self._scrape(now_ns)
         if self.sampler.due_ns == now_ns:
             self._sample(now_ns)
 
     def _goes_on(self) -> bool:
-        """Whether anything but a scrape or a sample is still to happen."""
-        if self._machines.busy or self.tally.arrived < len(self.requests) or self._routing.due_ns < FAR:
+        """Whether anything but a scrape or a sample is still to happen; no replica runs."""
+        if self.tally.arrived < len(self.requests) or self._routing.due_ns < FAR:
             return True
         if not self.tally.unserved:
             return False
@@ -196,13 +206,15 @@ class Run:
 
     def _end_stretches(self, ending: list[int], now_ns: int) -> None:
         tally = self.tally
-        self.end_ns = now_ns
-        for request in self._machines.end(ending, now_ns):
+        finished = self._machines.end(ending, now_ns)
+        for request in finished:
             self._end(request, "finished", now_ns)
             tally.finished += 1
             tally.completion_ns += now_ns - request.arrival_ns
             tally.ttft_ns += request.first_token_ns - request.arrival_ns
+        if finished:
             self._routing.due = True
+            tally.moved_ns = now_ns
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""
@@ -215,7 +227,7 @@ class Run:
             self._alarms.at(arrival_ns)
 
     def _arrive(self, now_ns: int) -> None:
-        self.end_ns = now_ns
+        self._changed_ns = now_ns
         tally, routing = self.tally, self._routing
         while self._next_arrival_ns == now_ns:
             request = self.requests[tally.arrived]
@@ -234,7 +246,9 @@ class Run:
         for request_id, replica_id in pairs:
             self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
             request = self.requests[request_id]
-            request.routed_ns, request.replica = now_ns, replica_id
+            request.replica = replica_id
+            if request.routed_ns == NEVER:
+                request.routed_ns = now_ns
             if self._mixed and not self.replicas[replica_id].can_ever_admit(request):
                 self._reject_on_replica(request, now_ns)
             else:
@@ -268,7 +282,7 @@ class Run:
         self._routing.held.put_back(fit)
 
     def fleet_changed(self, existence: bool, acceptance: bool, now_ns: int) -> None:
-        self.end_ns = now_ns
+        self._changed_ns = now_ns
         if acceptance:
             self._routing.due = True
         if existence:

@@ -52,11 +52,18 @@ class ClusterSpec:
 
 @dataclass(frozen=True, slots=True)
 class CostSpec:
-    """The iteration-time model: a measured profile and two attention constants (see :mod:`sim.cost`)."""
+    """The iteration-time model (see :mod:`sim.cost`): a measured profile, or the roofline of the pool's GPU and model.
 
-    profile: str
-    decode_attention_ns_per_token: int
-    prefill_attention_ps_per_pair: int
+    The two attention constants take the place of the profile's own, the two overheads that of the roofline's; None
+    leaves them. What belongs to the other kind is empty or None.
+    """
+
+    profile: str = ""
+    decode_attention_ns_per_token: int | None = None
+    prefill_attention_ps_per_pair: int | None = None
+    kind: Literal["profile", "roofline"] = "profile"
+    overhead_us: int | None = None
+    overhead_us_per_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from sim.cost import load_profile
 from sim.errors import ScenarioError
 from sim.fleet_checks import check_fleet
 from sim.fleet_tables import (
@@ -27,7 +26,6 @@ from sim.fleet_tables import (
     TelemetryTable,
     with_inherited,
 )
-from sim.hardware import find_gpu
 from sim.metrics import LATENCIES, METRIC_UNITS
 from sim.names import hint
 from sim.policies import router_names
@@ -41,6 +39,7 @@ from sim.scenario import (
     TraceWorkload,
     scenario_names,
 )
+from sim.scenario_cluster import ClusterTable, CostTable, cluster_spec, cost_spec
 from sim.scenario_text import LISTS, Toml, dump, heading, override
 from sim.tables import Interval, Name, PositiveFloat, PositiveInt, Table, Text
 from sim.workload import load_trace
@@ -60,24 +59,6 @@ class _Head(Table):
     metric: Text
     held_out: Text | None = None
     telemetry_interval_s: Interval = 1.0
-
-
-class _Cluster(Table):
-    replicas: Annotated[int, Field(gt=0, le=4096)]
-    gpu: Text
-    model: Text
-    kv_blocks: PositiveInt
-    block_tokens: PositiveInt = 16
-    watermark_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    max_num_seqs: PositiveInt
-    chunk_tokens: PositiveInt
-    usd_per_gpu_hour: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
-
-
-class _Cost(Table):
-    profile: Text
-    decode_attention_ns_per_token: Annotated[int, Field(ge=0, le=10**6)]
-    prefill_attention_ps_per_pair: Annotated[int, Field(ge=0, le=10**9)]
 
 
 class _Trace(Table):
@@ -101,14 +82,14 @@ class _Slo(Table):
 
 
 class _Pool(PoolTable):
-    cluster: _Cluster
-    cost: _Cost
+    cluster: ClusterTable
+    cost: CostTable
 
 
 class _File(Table):
     scenario: _Head
-    cluster: _Cluster
-    cost: _Cost
+    cluster: ClusterTable
+    cost: CostTable
     workload: Annotated[_Trace | _LogNormal, Field(discriminator="kind")]
     slo: _Slo
     engine: EngineTable = EngineTable()
@@ -121,8 +102,8 @@ class _File(Table):
 
 _SECTIONS: Mapping[str, tuple[type[Table], ...]] = {
     "scenario": (_Head,),
-    "cluster": (_Cluster,),
-    "cost": (_Cost,),
+    "cluster": (ClusterTable,),
+    "cost": (CostTable,),
     "workload": (_Trace, _LogNormal),
     "slo": (_Slo,),
     "engine": (EngineTable,),
@@ -155,7 +136,7 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
         raise ScenarioError(_complaint(where, (typos or details)[0])) from error
     _check_names(checked, where)
     _check_sizes(checked, where)
-    scenario = _scenario(checked, dump(table) if overrides else text)
+    scenario = _scenario(checked, dump(table) if overrides else text, where)
     check_fleet(scenario, checked.autoscaler, checked.fault, bool(checked.pool), where)
     return scenario
 
@@ -165,37 +146,39 @@ def _whole(table: Mapping[str, Toml]) -> dict[str, Toml]:
     pools = table.get("pool")
     if not isinstance(pools, list):
         return dict(table)
-    return {**table, "pool": [with_inherited(pool, table, _Cluster.model_fields) for pool in pools]}
+    return {**table, "pool": [with_inherited(pool, table, ClusterTable.model_fields) for pool in pools]}
 
 
-def _pools(checked: _File) -> tuple[PoolSpec, ...]:
+def _pools(checked: _File, cluster: ClusterSpec, cost: CostSpec, where: str) -> tuple[PoolSpec, ...]:
     """The pools that are listed; with an autoscaler alone, the one that it may change; without either none."""
     scaled = checked.autoscaler
     if not checked.pool and scaled is not None:
         most = scaled.max_replicas if scaled.max_replicas is not None else checked.cluster.replicas
         least = scaled.min_replicas if scaled.min_replicas is not None else 1
-        return (PoolSpec("main", _cluster(checked.cluster), _cost(checked.cost), least, most),)
-    return tuple(_pool(pool) for pool in checked.pool)
+        return (PoolSpec("main", cluster, cost, least, most),)
+    return tuple(_pool(pool, f"{where}: pool {pool.name!r}") for pool in checked.pool)
 
 
-def _pool(pool: _Pool) -> PoolSpec:
+def _pool(pool: _Pool, where: str) -> PoolSpec:
     """A pool that states no limit keeps its replicas whatever an autoscaler wants of it."""
     replicas, least, most = pool.cluster.replicas, pool.min_replicas, pool.max_replicas
     if least is None:
         least = replicas if most is None else min(1, most)
-    return PoolSpec(pool.name, _cluster(pool.cluster), _cost(pool.cost), least, replicas if most is None else most)
+    cluster, cost = _hardware(pool.cluster, pool.cost, where)
+    return PoolSpec(pool.name, cluster, cost, least, replicas if most is None else most)
 
 
-def _cluster(table: _Cluster) -> ClusterSpec:
-    return ClusterSpec(**table.model_dump())
+def _hardware(cluster: ClusterTable, cost: CostTable, where: str) -> tuple[ClusterSpec, CostSpec]:
+    try:
+        spec = cluster_spec(cluster)
+        return spec, cost_spec(cost, spec)
+    except ScenarioError as error:
+        raise ScenarioError(f"{where}: {error}") from error
 
 
-def _cost(table: _Cost) -> CostSpec:
-    return CostSpec(**table.model_dump())
-
-
-def _scenario(checked: _File, source: str) -> Scenario:
+def _scenario(checked: _File, source: str, where: str) -> Scenario:
     head, work = checked.scenario, checked.workload
+    cluster, cost = _hardware(checked.cluster, checked.cost, where)
     content = checked.model_dump(mode="json", exclude={"scenario": {"title", "why", "held_out"}})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     fields = work.model_dump(exclude={"kind"})
@@ -208,8 +191,8 @@ def _scenario(checked: _File, source: str) -> Scenario:
         metric=head.metric,
         held_out=head.held_out or "",
         telemetry_interval_s=head.telemetry_interval_s,
-        cluster=_cluster(checked.cluster),
-        cost=_cost(checked.cost),
+        cluster=cluster,
+        cost=cost,
         workload=TraceWorkload(**fields) if isinstance(work, _Trace) else LogNormalWorkload(**fields),
         slo=SloSpec(**checked.slo.model_dump()),
         source=source,
@@ -220,7 +203,7 @@ def _scenario(checked: _File, source: str) -> Scenario:
         autoscaling=None if checked.autoscaler is None else checked.autoscaler.spec(),
         faults=checked.faults.spec(checked.fault),
         scrape_interval_s=checked.telemetry.scrape_interval_s or 0.0,
-        more_pools=_pools(checked),
+        more_pools=_pools(checked, cluster, cost, where),
     )
 
 
@@ -245,23 +228,6 @@ def _check_names(checked: _File, where: str) -> None:
         load_trace(work.trace if isinstance(work, _Trace) else work.lengths)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from error
-    _check_hardware(checked.cluster, checked.cost, where)
-    for pool in checked.pool:
-        _check_hardware(pool.cluster, pool.cost, f"{where}: pool {pool.name!r}")
-
-
-def _check_hardware(cluster: _Cluster, cost: _Cost, where: str) -> None:
-    """The profile must be of the GPU and the model."""
-    try:
-        find_gpu(cluster.gpu)
-        profile = load_profile(cost.profile)
-    except ScenarioError as error:
-        raise ScenarioError(f"{where}: {error}") from error
-    if (profile.gpu, profile.model) != (cluster.gpu, cluster.model):
-        raise ScenarioError(
-            f"{where}: cost.profile {profile.name!r} was measured for {profile.model} on {profile.gpu}, "
-            f"not for {cluster.model} on {cluster.gpu}."
-        )
 
 
 def _check_sizes(checked: _File, where: str) -> None:
@@ -281,7 +247,7 @@ def _check_sizes(checked: _File, where: str) -> None:
 
 def _known_keys(section: str) -> list[str]:
     known = list(dict.fromkeys(key for table in _SECTIONS[section] for key in table.model_fields))
-    return [*known, *_Cluster.model_fields, "cost"] if section == "pool" else known
+    return [*known, *ClusterTable.model_fields, "cost"] if section == "pool" else known
 
 
 def _complaint(where: str, detail: ErrorDetails) -> str:

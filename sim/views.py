@@ -7,12 +7,16 @@ call it was given for shows the present, never the past.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import overload
 
 from sim.api import NS_PER_S, Hardware, HeldRequest, Replica, ReplicaRequest
 from sim.member import Member
 from sim.replica import Replica as Machine
 from sim.request import Request
+
+
+_by_arrival = attrgetter("id")
 
 
 class HeldQueue(Sequence[HeldRequest]):
@@ -144,7 +148,7 @@ class ReplicaView:
     @property
     def running(self) -> Sequence[ReplicaRequest]:
         steps = self._replica.steps_at(self._present.now_ns)
-        return tuple([request.as_placed(steps) for request in self._replica.running])
+        return tuple([request.as_placed(steps) for request in sorted(self._replica.running, key=_by_arrival)])
 
     def cached_tokens(self, request: HeldRequest) -> int:
         present = self._present

@@ -59,7 +59,10 @@ def test_every_key_of_a_scenario_file_is_described_and_no_other() -> None:
 
 
 def test_the_defaults_of_a_scenario_file_are_those_described() -> None:
-    in_words: dict[object, set[str]] = {None: {"this scenario", "no limit", "none"}, ...: {"–"}}
+    in_words: dict[object, set[str]] = {
+        None: {"this scenario", "no limit", "none", "from memory", "from the catalogue", "the profile's", "the GPU's"},
+        ...: {"–"},
+    }
     for name, _kind, _unit, default, *_ in table("docs/scenarios.md", "key"):
         value = scenario_keys()[quoted(name)[0]]
         assert default in (in_words[value] if value in (None, ...) else {str(value)}), name

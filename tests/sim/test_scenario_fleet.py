@@ -120,7 +120,7 @@ CRASH = '[[fault]]\nkind = "crash"\nreplica = 0\nat_s = 1.0\nduration_s = 9.0\n'
         ("[[pool]]\n", r"\[\[pool\]\] number 1: pool.name is missing"),
         (POOL + "replica = 3", r"\[\[pool\]\] number 1: unknown key 'pool.replica'; did you mean 'replicas'"),
         (POOL + "kv_blocks = -1", r"\[\[pool\]\] number 1: pool.kv_blocks: .* not -1"),
-        (POOL + 'gpu = "A100-80GB"', r"\[\[pool\]\] number 1: pool.kv_blocks is missing"),
+        (POOL + 'gpu = "A100-80GB"', r"pool 'a': cost.profile 'a10-llama3-8b' was measured for"),
         (POOL + "[pool.cost]\nprofil = 1", r"\[\[pool\]\] number 1: unknown key 'pool.cost.profil'; did you mean 'pro"),
         (POOL + POOL, "there are 2 pools 'a'; give each a name of its own"),
         (POOL + "max_replicas = 4", r"pool 'a': min_replicas and max_replicas are an autoscaler's limits"),

@@ -30,6 +30,9 @@ class Seen:
     accepts: bool = True
     running: tuple[ReplicaRequest, ...] = ()
 
+    def cached_tokens(self, request: HeldRequest) -> int:
+        return 0
+
     @property
     def num_waiting(self) -> int:
         return len(self.waiting)
@@ -41,6 +44,7 @@ class SeenCluster:
     now_ns: int = 0
     now_s: float = 0.0
     block_tokens: int = 16
+    content_block_tokens: int = 0
 
 
 def held(*prompts):
@@ -185,10 +189,10 @@ def test_a_shipped_file_keeps_to_the_contract_of_a_design(name):
 
 def test_the_catalogue_is_complete_and_an_unknown_name_gets_the_nearest():
     assert router_names() == [
-        *("expert", "funsearch", "hra", "least-kv", "least-outstanding", "llq", "power-of-two", "random"),
-        "round-robin",
+        *("cache-aware", "expert", "funsearch", "hra", "kv-cost", "least-kv", "least-outstanding", "llq", "lmetric"),
+        *("load-aware", "power-of-two", "prefix-scorer", "random", "round-robin", "session-affinity"),
     ]
     with pytest.raises(UnknownPolicy, match="no router 'roundrobin'; did you mean 'round-robin'"):
         make_router("roundrobin", 0)
-    with pytest.raises(UnknownPolicy, match="known are expert, funsearch, hra"):
+    with pytest.raises(UnknownPolicy, match="known are cache-aware, expert, funsearch"):
         router_source("xyzzy")

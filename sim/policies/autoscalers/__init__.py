@@ -1,0 +1,1 @@
+"""The shipped autoscalers, one file each."""
