@@ -97,7 +97,9 @@ class Replica:
         count = decodes.unchanged(spare_blocks) if spare_blocks >= 0 else 1
         if state.slot is not None or state.preempted:
             count = min(count, state.most_iterations())
-        return self.stretch.begin(now_ns, first_ns, step_ns, count)
+        stretch = self.stretch
+        stretch.start_ns, stretch.first_ns, stretch.step_ns, stretch.count = now_ns, first_ns, step_ns, count
+        return now_ns + count * first_ns + step_ns * (count * (count - 1) // 2)
 
     def cut(self, now_ns: int) -> int:
         """Lets the running stretch end with the iteration that runs at ``now_ns`` or ends then; returns that end.
