@@ -20,11 +20,13 @@ class Machines:
     ``ended_ns``: when a stretch last ended.
     """
 
-    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "replicas", "startable")
+    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "lost_ns", "replicas", "startable")
 
     def __init__(self, replicas: Sequence[Replica], alarms: Alarms) -> None:
         self.replicas = replicas
         self.busy = self.ended_ns = 0
+        self.lost_ns = 0
+        """Sum over the running requests that crashes took of the times of the crashes."""
         self.startable: set[int] = set()
         self._alarms = alarms
         self._stretch_end_ns = [NEVER] * len(replicas)
@@ -75,7 +77,9 @@ class Machines:
             self._stretch_end_ns[replica_id] = NEVER
             self.busy -= 1
         self.startable.discard(replica_id)
-        return self.replicas[replica_id].crash(now_ns)
+        replica = self.replicas[replica_id]
+        self.lost_ns += len(replica.running) * now_ns
+        return replica.crash(now_ns)
 
     def set_cost(self, replica_id: int, cost: Cost, now_ns: int) -> None:
         """Iterations composed from now on take their times from ``cost``; the one that runs keeps its own."""

@@ -71,6 +71,8 @@ class Replica:
         state.waiting.append(request)
         if state.slot is not None:
             state.slot.due = True
+            if state.slot.admits:
+                state.slot.changes.came(request)
         if self.stretch.count <= 1 or len(state.running) >= state.seats:
             return False
         if state.slot is not None and state.slot.admits:
@@ -150,6 +152,8 @@ class Replica:
             state.generated_tokens += state.decodes.size * ended
             state.decodes.steps += ended
         stretch.count = 0
+        if state.slot is not None:
+            state.slot.changes.emptied()
         return sorted(state.lose_everything(ended), key=_by_age)
 
     def set_cost(self, cost: Cost) -> None:
@@ -226,6 +230,11 @@ class Replica:
     def forgotten_tokens(self) -> int:
         """Of the generated tokens those that no request counts as its own any more (only under Vidur's rules)."""
         return self._state.forgotten_tokens
+
+    @property
+    def prefill_tokens(self) -> int:
+        """Prefill tokens that ended iterations computed, those of restarts too."""
+        return self._state.prefill_tokens
 
     @property
     def prefix_query_tokens(self) -> int:

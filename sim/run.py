@@ -40,6 +40,7 @@ from sim.sampling import Sampler
 from sim.scenario import Scenario
 from sim.tally import Tally
 from sim.telemetry import Observer
+from sim.use import FleetUse, fleet_use, running_ns
 from sim.views import ClusterView, Present, ReplicaView, StaleReplicaView
 from sim.workload import Workload
 
@@ -66,6 +67,7 @@ class Run:
         observer: Observer | None = None,
     ) -> None:
         _check_content(scenario, workload)
+        self._scenario = scenario
         self.requests = requests_of(workload)
         self.decisions = array("q")
         self.crashes: dict[int, int] = {}
@@ -73,6 +75,7 @@ class Run:
         """When a request last arrived or a replica last changed its state."""
         self.tally = Tally()
         self.members = members_of(scenario.pools)
+        self._replicas_max = 0
         self._content_tokens = workload.content_block_tokens
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
@@ -160,9 +163,20 @@ class Run:
         """The last event: an arrival, an iteration's end or a change of a replica's state."""
         return max(self._changed_ns, self._machines.ended_ns)
 
-    def block_ns(self) -> int:
-        """Integral of all replicas' used KV blocks over the run, in block * ns."""
-        return sum(replica.block_ns(self.end_ns) for replica in self.replicas)
+    def use(self) -> FleetUse:
+        """What the run used of its fleet, once it is over."""
+        end_ns = self.end_ns
+        left_ns = sum(len(replica.running) * end_ns for replica in self.replicas)
+        return fleet_use(
+            self._scenario.pools,
+            self.members,
+            self.replicas,
+            end_ns,
+            replicas_max=self._replicas_max,
+            block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
+            running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
+            crashes=self.crashes,
+        )
 
     def _instant(self, _alarm: simpy.Event) -> None:
         ending = self._alarms.pop()
@@ -287,9 +301,12 @@ class Run:
             self._routing.due = True
         if existence:
             self._show_fleet()
+            self.sampler.bill(now_ns)
 
     def _show_fleet(self) -> None:
-        self._cluster.show([view for view, m in zip(self._views, self.members, strict=True) if m.state != "off"])
+        existing = [view for view, m in zip(self._views, self.members, strict=True) if m.state != "off"]
+        self._cluster.show(existing)
+        self._replicas_max = max(self._replicas_max, len(existing))
 
     def _scrape(self, now_ns: int) -> None:
         self._cluster.at(now_ns, after_starts=True)

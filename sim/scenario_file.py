@@ -26,7 +26,7 @@ from sim.fleet_tables import (
     TelemetryTable,
     with_inherited,
 )
-from sim.metrics import LATENCIES, METRIC_UNITS
+from sim.metrics import GOALS
 from sim.names import hint
 from sim.policies import router_names
 from sim.scenario import (
@@ -219,10 +219,9 @@ def _check_names(checked: _File, where: str) -> None:
         raise ScenarioError(
             f"{where}: scenario.held_out: there is no scenario {head.held_out!r}; {hint(head.held_out, ships)}"
         )
-    goals = [key for key in METRIC_UNITS if key.partition(".")[0] in LATENCIES]
-    if head.metric not in goals:
+    if head.metric not in GOALS:
         raise ScenarioError(
-            f"{where}: scenario.metric: {head.metric!r} is no latency to minimise; {hint(head.metric, goals)}"
+            f"{where}: scenario.metric: {head.metric!r} is no figure to minimise; {hint(head.metric, GOALS)}"
         )
     try:
         load_trace(work.trace if isinstance(work, _Trace) else work.lengths)

@@ -1,7 +1,7 @@
 """A worker: one long-lived process that runs evaluations and checks, one at a time, apart from study and screen.
 
 ``python -m sessions.experiments.worker [CORE]``: one JSON object a line. In: a job or a check. Out: ``{"ready": PID}``
-once, then per task any number of ``{"progress": simulated seconds}`` and one ``{"result": ...}`` or
+once, then per task any number of ``{"progress": simulated seconds, "of": last arrival}`` and one ``{"result": ...}`` or
 ``{"error": sentence}`` (the evaluation could not be carried out, and not because of the design). It ends when its
 stdin does, so it never outlives the study, not even one that was killed. What a design leaves running is ended before
 its result is sent.
@@ -38,6 +38,8 @@ def decode_task(line: bytes) -> Job | Check:
         return Check(**fields)
     fields["design"] = DesignUnderTest(**fields["design"])
     fields["overrides"] = tuple((key, value) for key, value in fields["overrides"])
+    fields["others"] = tuple((slot, DesignUnderTest(**design)) for slot, design in fields["others"])
+    fields["trace"] = None if fields["trace"] is None else tuple(fields["trace"])
     return Job(**fields)
 
 
@@ -59,11 +61,11 @@ class _Output:
         self._stream.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         self._stream.flush()
 
-    def progress(self, simulated_s: float) -> None:
+    def progress(self, simulated_s: float, of_s: float) -> None:
         now = time.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + _PROGRESS_EVERY_S
-            self.send({"progress": simulated_s})
+            self.send({"progress": simulated_s, "of": of_s})
 
 
 def _read_jobs(jobs: queue.SimpleQueue[bytes]) -> None:

@@ -79,7 +79,7 @@ def test_prose_comments_and_order_do_not_change_the_digest(edited, smoke):
         ('gpu = "A10"', 'gpu = "A1O"', "no GPU 'A1O'; did you mean 'A10'"),
         ('gpu = "A10"', 'gpu = "A100-80GB"', "was measured for Llama-3-8B on A10, not for Llama-3-8B on A100-80GB"),
         ('baseline = "llq"', 'baseline = "lqq"', "no router 'lqq'; did you mean 'llq'"),
-        ('metric = "e2e_s.mean"', 'metric = "e2e_s.avg"', "scenario.metric: 'e2e_s.avg' is no latency to minimise"),
+        ('metric = "e2e_s.mean"', 'metric = "e2e_s.avg"', "scenario.metric: 'e2e_s.avg' is no figure to minimise"),
         ('slots = ["router"]', 'slots = ["routr"]', "scenario.slots"),
         ('slots = ["router"]', "slots = []", "scenario.slots: must have one to three entries"),
         ('name = "smoke"', 'name = "../x"', "scenario.name"),
