@@ -7,6 +7,7 @@ replicas whose stretch was to end then.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import simpy
 from simpy.events import NORMAL, Event
@@ -35,7 +36,7 @@ class Alarms:
         self._environment = simpy.Environment()
         self._set: dict[int, Alarm] = {}
         self._rung: list[Alarm] = []
-        self._callbacks = [self._ring]
+        self._callbacks: list[Callable[[Any], None]] = [self._ring]
         self._on_instant = on_instant
 
     def at(self, t_ns: int) -> list[int]:
