@@ -48,7 +48,7 @@ class Composer(EngineState):
 
     def can_ever_admit(self, request: Request) -> bool:
         """Whether ``request``, with what it has generated, could be admitted were the replica empty."""
-        return self.blocks_to_admit(request) <= self.total_blocks - self.watermark_blocks
+        return -(-request.prefill_target // self.block_tokens) <= self.total_blocks - self.watermark_blocks
 
     def budget_left(self) -> bool:
         """Whether an admission step beside the present decodes has tokens to give."""

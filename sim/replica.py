@@ -34,7 +34,18 @@ class Replica:
     :meth:`generated_tokens_at` give those of any time in it.
     """
 
-    __slots__ = ("_cost", "_linear", "_state", "id", "outgrown", "running", "stretch", "total_blocks", "waiting")
+    __slots__ = (
+        "_cost",
+        "_linear",
+        "_state",
+        "can_ever_admit",
+        "id",
+        "outgrown",
+        "running",
+        "stretch",
+        "total_blocks",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -56,6 +67,8 @@ class Replica:
         self.outgrown: list[Request] = state.outgrown
         """Requests that left in a composition because they can never be admitted again; for the run to take."""
         self.total_blocks = state.total_blocks
+        self.can_ever_admit = state.can_ever_admit
+        """Whether a request, with what it has generated, could be admitted if the replica were empty."""
         self.stretch = Stretch()
         """What runs, nothing while the replica is idle."""
         self._state = state
@@ -165,10 +178,6 @@ class Replica:
         """Empties the prefix cache of a replica that has no requests: it starts anew."""
         if self._state.cache is not None:
             self._state.cache.clear()
-
-    def can_ever_admit(self, request: Request) -> bool:
-        """Whether ``request``, with what it has generated, could be admitted if the replica were empty."""
-        return self._state.can_ever_admit(request)
 
     def cached_tokens(self, request: Request, now_ns: int, started: bool = False) -> int:
         """The prefix-cache hit that ``request``, not running here, would get at ``now_ns``; ``started`` as below."""

@@ -19,8 +19,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
-import simpy
-
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
@@ -178,8 +176,7 @@ class Run:
             crashes=self.crashes,
         )
 
-    def _instant(self, _alarm: simpy.Event) -> None:
-        ending = self._alarms.pop()
+    def _instant(self, ending: list[int]) -> None:
         now_ns = self._alarms.now_ns
         if self._over:
             if self.sampler.due_ns == now_ns:
@@ -197,7 +194,10 @@ class Run:
         if scaling is not None and scaling.due_ns == now_ns:
             scaling.happen(now_ns)
         if routing.due or routing.due_ns == now_ns or routing.timer_ns == now_ns:
-            self._route(now_ns)
+            if routing.held.by_id:
+                self._route(now_ns)
+            else:
+                routing.skip()
         if self._machines.startable:
             self._start_stretches(now_ns)
         if not self._machines.busy:
@@ -222,7 +222,7 @@ class Run:
         tally = self.tally
         finished = self._machines.end(ending, now_ns)
         for request in finished:
-            self._end(request, "finished", now_ns)
+            request.outcome, request.finish_ns = "finished", now_ns
             tally.finished += 1
             tally.completion_ns += now_ns - request.arrival_ns
             tally.ttft_ns += request.first_token_ns - request.arrival_ns
@@ -232,19 +232,17 @@ class Run:
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""
-        if self.tally.arrived == len(self.requests):
+        if self.tally.arrived < len(self.requests):
+            self._next_arrival_ns = self.requests[self.tally.arrived].arrival_ns
+            self._alarms.at(self._next_arrival_ns)
+        else:
             self._next_arrival_ns = NEVER
-            return
-        arrival_ns = self.requests[self.tally.arrived].arrival_ns
-        if arrival_ns != self._next_arrival_ns:
-            self._next_arrival_ns = arrival_ns
-            self._alarms.at(arrival_ns)
 
     def _arrive(self, now_ns: int) -> None:
         self._changed_ns = now_ns
-        tally, routing = self.tally, self._routing
-        while self._next_arrival_ns == now_ns:
-            request = self.requests[tally.arrived]
+        tally, routing, requests = self.tally, self._routing, self.requests
+        while tally.arrived < len(requests) and requests[tally.arrived].arrival_ns == now_ns:
+            request = requests[tally.arrived]
             tally.arrived += 1
             tally.prompt_tokens += request.prompt_tokens
             if self._largest.can_ever_admit(request):
@@ -252,21 +250,22 @@ class Run:
                 routing.due = True
             else:
                 self._reject(request, now_ns)
-            self._expect_arrival()
+        self._expect_arrival()
         tally.moved_ns = now_ns
 
     def _route(self, now_ns: int) -> None:
         pairs = self._routing.ask(now_ns)
+        requests, decisions, machines = self.requests, self.decisions, self._machines
         for request_id, replica_id in pairs:
-            self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
-            request = self.requests[request_id]
+            decisions.extend((now_ns, ROUTED, request_id, replica_id))
+            request = requests[request_id]
             request.replica = replica_id
             if request.routed_ns == NEVER:
                 request.routed_ns = now_ns
             if self._mixed and not self.replicas[replica_id].can_ever_admit(request):
                 self._reject_on_replica(request, now_ns)
             else:
-                self._machines.enqueue(request, replica_id, now_ns)
+                machines.enqueue(request, replica_id, now_ns)
         if pairs:
             self.tally.routed += len(pairs)
             self.tally.moved_ns = now_ns

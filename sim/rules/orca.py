@@ -39,6 +39,9 @@ class Orca(Composer):
     def blocks_to_admit(self, request: Request) -> int:
         return self.blocks_of(request)
 
+    def can_ever_admit(self, request: Request) -> bool:
+        return self.blocks_of(request) <= self.total_blocks
+
     @property
     def most_prompt_tokens(self) -> int:
         tokens = super().most_prompt_tokens
