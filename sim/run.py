@@ -100,6 +100,7 @@ class Run:
         self._add_dynamics(scenario, seed, autoscaler, names.get("autoscaler", "autoscaler"), costs)
         self.sampler = Sampler(
             to_ns(scenario.telemetry_interval_s),
+            scenario.engine.prefix_caching,
             self._machines,
             self.members,
             self._routing.held,
