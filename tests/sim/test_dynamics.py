@@ -464,4 +464,4 @@ def test_a_fleet_that_never_changes_has_nothing_due(small_cluster, workload):
     from sim.run import Run
 
     run = Run(small_cluster(), workload((0, 4, 1)), Router(), {}, 0)
-    assert (run._lifecycle.due_ns, run._scaling, run._routing.timer_ns, run._scrape_ns) == (FAR, None, FAR, FAR)
+    assert (run._lifecycle.due_ns, run._scaling, run._routing.timer_ns, run._views.due_ns) == (FAR, None, FAR, FAR)
