@@ -72,6 +72,8 @@ class Run:
         self.tally = Tally()
         self.members = members_of(scenario.pools)
         self._replicas_max = 0
+        """Of the instants before ``_shown_ns``, when the fleet that exists last changed."""
+        self._shown_ns = 0
         self._content_tokens = workload.content_block_tokens
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
@@ -155,7 +157,7 @@ class Run:
             self.members,
             self.replicas,
             end_ns,
-            replicas_max=self._replicas_max,
+            replicas_max=max(self._replicas_max, len(self._views.cluster.replicas)),
             block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
             running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
             crashes=self.crashes,
@@ -284,14 +286,18 @@ class Run:
         if acceptance:
             self._routing.due = True
         if existence:
+            if now_ns > self._shown_ns:
+                self._replicas_max = max(self._replicas_max, len(self._views.cluster.replicas))
+                self._shown_ns = now_ns
             self._show_fleet()
             self.sampler.bill(now_ns)
 
     def _show_fleet(self) -> None:
-        self._replicas_max = max(self._replicas_max, self._views.show())
+        self._views.show()
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
+        self._views.cluster.at(now_ns, after_starts=True)
         self.sampler.take(now_ns)
         if not self._over:
             self.sampler.due_ns = now_ns + self.sampler.interval_ns
