@@ -39,6 +39,8 @@ class Composition(Protocol):
     seats: int
     token_budget: int
 
+    def blocks_to_admit(self, request: Request) -> int: ...
+
 
 class EngineView:
     """One replica in the middle of a composition (:class:`sim.api.Engine`); live, and to be looked at only then."""
@@ -122,6 +124,7 @@ class SchedulerSlot:
     __slots__ = (
         "_asked_at",
         "_hooks",
+        "_least_blocks",
         "_state",
         "_view",
         "_wake",
@@ -138,6 +141,8 @@ class SchedulerSlot:
         self.chunks = hooks.chunk is not None
         self.picks_victims = hooks.victim is not None
         self.changes = QueueChanges()
+        self._least_blocks: int | None = None
+        """The fewest blocks that one of those that wait needs, None if not known."""
         self.due = True
         self.iterations = 0
         self._hooks = hooks
@@ -145,6 +150,45 @@ class SchedulerSlot:
         self._view = EngineView(state)
         self._asked_at = 0
         self._wake: int | None = None
+
+    def came(self, request: Request) -> None:
+        """``request`` waits behind the others."""
+        self.due = True
+        if self.admits:
+            self.changes.came(request)
+            self._note(request)
+
+    def returned(self, request: Request) -> None:
+        """``request`` was preempted and waits before the others."""
+        self.due = True
+        if self.admits:
+            self.changes.returned(request)
+            self._note(request)
+
+    def left(self, request: Request) -> None:
+        """``request`` is about to be admitted."""
+        if self.admits:
+            self.changes.left(request)
+            if self._least_blocks is not None and self._state.blocks_to_admit(request) == self._least_blocks:
+                self._least_blocks = None
+
+    def emptied(self) -> None:
+        """Nothing waits any more."""
+        self.changes.emptied()
+        self._least_blocks = None
+
+    def any_fits(self) -> bool:
+        """Whether there are blocks for one of those that wait; with a prefix cache that is left to the trial."""
+        state = self._state
+        if state.cache is not None:
+            return True
+        if self._least_blocks is None:
+            self._least_blocks = min(map(state.blocks_to_admit, state.waiting), default=MANY)
+        return self._least_blocks <= state.total_blocks - state.used_blocks - state.watermark_blocks
+
+    def _note(self, request: Request) -> None:
+        if self._least_blocks is not None:
+            self._least_blocks = min(self._least_blocks, self._state.blocks_to_admit(request))
 
     def iterations_to_wake(self) -> int:
         """Iterations that may end before ``admit`` is to be asked again though nothing happens."""
@@ -159,7 +203,7 @@ class SchedulerSlot:
         """Whom admission tries, in this order: the policy's answer, none if it isn't due."""
         admit = self._hooks.admit
         woken = self._wake is not None and self.iterations - self._asked_at >= self._wake
-        if admit is None or not (self.due or woken):
+        if admit is None or not (self.due or woken) or not self.any_fits():
             return ()
         waiting = self._state.waiting
         shown = WaitingRequests(waiting, self.changes)
