@@ -73,6 +73,9 @@ class Composer(EngineState):
     def admit(self, request: Request, hit: Hit, blocks: int) -> None:
         """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
         waiting, now_ns = self.waiting, self.now_ns
+        request.shown = None
+        if self.slot is not None:
+            self.slot.left(request)
         if waiting[0] is request:
             waiting.popleft()
         else:
@@ -96,7 +99,7 @@ class Composer(EngineState):
         if chunk > budget:
             chunk = budget
         if self.slot is not None and chunk > 0:
-            chunk = self.slot.chunk(request, chunk)
+            chunk = self.slot.chunk(request, chunk, budget)
         if chunk > 0:
             self.chunks.append((request, chunk))
             return chunk
@@ -118,10 +121,12 @@ class Composer(EngineState):
         self.decisions.extend((self.now_ns, PREEMPTED, victim.id, self.replica_id))
         if self.can_ever_admit(victim):
             self.waiting.appendleft(victim)
+            if self.slot is not None:
+                self.slot.returned(victim)
         else:
             self.outgrown.append(victim)
-        if self.slot is not None:
-            self.slot.due = True
+            if self.slot is not None:
+                self.slot.due = True
 
     def place_decodes(self) -> None:
         """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
@@ -178,7 +183,7 @@ class Composer(EngineState):
             return MANY
         if self.prefilling and self.slot.chunks:
             return 1
-        if self.slot.admits and self.waiting and len(self.running) < self.seats:
+        if self.slot.admits and self.waiting and len(self.running) < self.seats and self.slot.any_fits():
             return self.slot.iterations_to_wake()
         return MANY
 

@@ -110,6 +110,10 @@ class EngineState(ABC):
         self._admissions = 0
 
     @abstractmethod
+    def blocks_to_admit(self, request: Request) -> int:
+        """Blocks that must be free for ``request`` besides the watermark, without any hit."""
+
+    @abstractmethod
     def blocks_of(self, request: Request) -> int:
         """Blocks that ``request`` holds, running and not decoding; those that it shares count too."""
 

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from sim.api import NS_PER_S, ReplicaRequest
 from sim.errors import IllegalDecision
-from sim.hooks import SchedulerHooks
-from sim.lazy import LazyRequests
+from sim.hooks import CheckedOrder, SchedulerHooks
+from sim.lazy import LazyRequests, QueueChanges, WaitingRequests
 from sim.lockstep import Lockstep
 from sim.prefix_cache import PrefixCache
 from sim.request import Request
@@ -39,14 +39,17 @@ class Composition(Protocol):
     seats: int
     token_budget: int
 
+    def blocks_to_admit(self, request: Request) -> int: ...
+
 
 class EngineView:
     """One replica in the middle of a composition (:class:`sim.api.Engine`); live, and to be looked at only then."""
 
-    __slots__ = ("_state", "_waiting_by_id", "_watermark_blocks")
+    __slots__ = ("_state", "_waiting_by_id", "_watermark_blocks", "tokens_left")
 
     def __init__(self, state: Composition) -> None:
         self._state = state
+        self.tokens_left = state.token_budget
         self._waiting_by_id: dict[int, Request] | None = None
         self._watermark_blocks = state.watermark_blocks
 
@@ -114,16 +117,19 @@ class EngineView:
 class SchedulerSlot:
     """``due``: something has happened since ``admit`` was last asked that makes the policy's answer worth asking for.
 
-    ``iterations``: those that ended on this replica, for the policy's ``wake_iterations``.
+    ``iterations``: those that ended on this replica, for the policy's ``wake_iterations``. ``changes``: those of the
+    queue since ``admit`` was last asked.
     """
 
     __slots__ = (
         "_asked_at",
         "_hooks",
+        "_least_blocks",
         "_state",
         "_view",
         "_wake",
         "admits",
+        "changes",
         "chunks",
         "due",
         "iterations",
@@ -134,6 +140,9 @@ class SchedulerSlot:
         self.admits = hooks.admit is not None
         self.chunks = hooks.chunk is not None
         self.picks_victims = hooks.victim is not None
+        self.changes = QueueChanges()
+        self._least_blocks: int | None = None
+        """The fewest blocks that one of those that wait needs, None if not known."""
         self.due = True
         self.iterations = 0
         self._hooks = hooks
@@ -141,6 +150,45 @@ class SchedulerSlot:
         self._view = EngineView(state)
         self._asked_at = 0
         self._wake: int | None = None
+
+    def came(self, request: Request) -> None:
+        """``request`` waits behind the others."""
+        self.due = True
+        if self.admits:
+            self.changes.came(request)
+            self._note(request)
+
+    def returned(self, request: Request) -> None:
+        """``request`` was preempted and waits before the others."""
+        self.due = True
+        if self.admits:
+            self.changes.returned(request)
+            self._note(request)
+
+    def left(self, request: Request) -> None:
+        """``request`` is about to be admitted."""
+        if self.admits:
+            self.changes.left(request)
+            if self._least_blocks is not None and self._state.blocks_to_admit(request) == self._least_blocks:
+                self._least_blocks = None
+
+    def emptied(self) -> None:
+        """Nothing waits any more."""
+        self.changes.emptied()
+        self._least_blocks = None
+
+    def any_fits(self) -> bool:
+        """Whether there are blocks for one of those that wait; with a prefix cache that is left to the trial."""
+        state = self._state
+        if state.cache is not None:
+            return True
+        if self._least_blocks is None:
+            self._least_blocks = min(map(state.blocks_to_admit, state.waiting), default=MANY)
+        return self._least_blocks <= state.total_blocks - state.used_blocks - state.watermark_blocks
+
+    def _note(self, request: Request) -> None:
+        if self._least_blocks is not None:
+            self._least_blocks = min(self._least_blocks, self._state.blocks_to_admit(request))
 
     def iterations_to_wake(self) -> int:
         """Iterations that may end before ``admit`` is to be asked again though nothing happens."""
@@ -155,14 +203,21 @@ class SchedulerSlot:
         """Whom admission tries, in this order: the policy's answer, none if it isn't due."""
         admit = self._hooks.admit
         woken = self._wake is not None and self.iterations - self._asked_at >= self._wake
-        if admit is None or not (self.due or woken):
+        if admit is None or not (self.due or woken) or not self.any_fits():
             return ()
         waiting = self._state.waiting
-        shown = LazyRequests(waiting)
+        shown = WaitingRequests(waiting, self.changes)
         answer = admit(shown, self._view.refreshed())
-        if not isinstance(answer, Iterable):
+        self.changes = QueueChanges()
+        chosen: Iterable[Request]
+        if answer is shown:
+            chosen = self._in_order()
+        elif isinstance(answer, CheckedOrder):
+            chosen = self._one_by_one(answer)
+        elif isinstance(answer, Iterable):
+            chosen = self._checked(list(answer))
+        else:
             raise self._illegal(f"admit returned {_short(answer)}, which isn't a sequence of waiting requests")
-        chosen = self._in_order() if answer is shown else self._checked(list(answer))
         self.due = False
         self._asked_at = self.iterations
         self._wake = self._checked_wake()
@@ -174,12 +229,14 @@ class SchedulerSlot:
         while waiting:
             yield waiting[0]
 
-    def chunk(self, request: Request, most: int) -> int:
-        """Prefill tokens for ``request``: ``most`` without a policy's word."""
+    def chunk(self, request: Request, most: int, left: int) -> int:
+        """Prefill tokens for ``request`` of the ``left`` that the iteration has: ``most`` without a policy's word."""
         ask = self._hooks.chunk
         if ask is None:
             return most
+        self._view.tokens_left = left
         answer = ask(request.as_placed(self._state.decodes.steps), most, self._view.refreshed())
+        self._view.tokens_left = self._state.token_budget
         if type(answer) is not int or not 0 <= answer <= most:
             raise self._illegal(f"chunk gave request {request.id} {_short(answer)} tokens, not 0 to {most}")
         return answer
@@ -196,6 +253,19 @@ class SchedulerSlot:
             if request.id == chosen:
                 return request
         raise self._illegal(f"victim returned {_short(answer)}, which isn't one of the candidates")
+
+    def _one_by_one(self, order: CheckedOrder) -> Iterator[Request]:
+        """Those that an order names, each looked for when its turn comes: most often it is the head of the queue."""
+        waiting = self._state.waiting
+        for request_id in order.ids:
+            head = waiting[0] if waiting else None
+            if head is not None and head.id == request_id:
+                yield head
+                continue
+            request = next((request for request in waiting if request.id == request_id), None)
+            if request is None:
+                raise self._illegal(f"admit named request {request_id}, which isn't waiting at replica {self._where}")
+            yield request
 
     def _checked(self, answer: Sequence[object]) -> Sequence[Request]:
         """The waiting requests that were named."""
