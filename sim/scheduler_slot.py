@@ -7,7 +7,7 @@ anything of them takes effect, and an illegal one stops the run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from sim.api import NS_PER_S, ReplicaRequest
@@ -151,28 +151,22 @@ class SchedulerSlot:
         self.iterations += iterations
         self.due = self.due or with_news
 
-    def admissions(self) -> Iterable[Request]:
+    def admissions(self) -> deque[Request]:
         """Whom admission tries, in this order: the policy's answer, none if it isn't due."""
         admit = self._hooks.admit
         woken = self._wake is not None and self.iterations - self._asked_at >= self._wake
         if admit is None or not (self.due or woken):
-            return ()
+            return deque()
         waiting = self._state.waiting
         shown = LazyRequests(waiting)
         answer = admit(shown, self._view.refreshed())
         if not isinstance(answer, Iterable):
             raise self._illegal(f"admit returned {_short(answer)}, which isn't a sequence of waiting requests")
-        chosen = self._in_order() if answer is shown else self._checked(list(answer))
+        chosen = waiting if answer is shown else self._checked(list(answer))
         self.due = False
         self._asked_at = self.iterations
         self._wake = self._checked_wake()
         return chosen
-
-    def _in_order(self) -> Iterator[Request]:
-        """All that wait, as they wait: the answer of a policy that returns what it was shown."""
-        waiting = self._state.waiting
-        while waiting:
-            yield waiting[0]
 
     def chunk(self, request: Request, most: int) -> int:
         """Prefill tokens for ``request``: ``most`` without a policy's word."""
@@ -197,13 +191,13 @@ class SchedulerSlot:
                 return request
         raise self._illegal(f"victim returned {_short(answer)}, which isn't one of the candidates")
 
-    def _checked(self, answer: Sequence[object]) -> Sequence[Request]:
+    def _checked(self, answer: Sequence[object]) -> deque[Request]:
         """The waiting requests that were named."""
         waiting = self._state.waiting
         if len(answer) == 1 and waiting and getattr(answer[0], "id", None) == waiting[0].id:
-            return (waiting[0],)
+            return deque((waiting[0],))
         by_id = {request.id: request for request in waiting}
-        chosen: list[Request] = []
+        chosen: deque[Request] = deque()
         named: set[int] = set()
         for item in answer:
             request_id = getattr(item, "id", None)
