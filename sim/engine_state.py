@@ -124,7 +124,8 @@ class EngineState(ABC):
             self.cache.trim(self.total_blocks - self.used_blocks)
 
     def release(self, request: Request) -> None:
-        """Frees the blocks of a request that stops running, but for those that others use."""
+        """``request`` stops running: its blocks are freed, but for those that others use."""
+        self.running.discard(request)
         blocks = self.blocks_of(request)
         if self.cache is not None:
             blocks -= self.cache.leave(request)
@@ -135,11 +136,6 @@ class EngineState(ABC):
         """Puts the running requests into another order."""
         self.running.renumber(running)
         self._admissions = len(running)
-
-    def leave(self, request: Request) -> None:
-        """``request`` has finished."""
-        self.running.discard(request)
-        self.release(request)
 
     def prefills_later(self, request: Request) -> None:
         """``request`` runs, its prefill incomplete, for the next composition to see."""

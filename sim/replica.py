@@ -133,7 +133,11 @@ class Replica:
         finished: list[Request] = []
         if state.decodes_run:
             if count > 1:
-                self._book_blocks()
+                blocks, block_ns = state.decodes.grown(self.stretch)
+                state.used_blocks += blocks
+                state.block_ns -= block_ns
+                if state.cache is not None:
+                    state.cache.trim(state.total_blocks - state.used_blocks)
             state.generated_tokens += state.decodes.size * count
             finished = state.decodes.advance(count)
         self.stretch.count = 0
@@ -146,7 +150,7 @@ class Replica:
         if len(finished) > 1:
             finished.sort(key=_by_age)
         for request in finished:
-            state.leave(request)
+            state.release(request)
         return finished
 
     def crash(self, now_ns: int) -> list[Request]:
@@ -159,7 +163,9 @@ class Replica:
         ended = stretch.ended_by(now_ns)
         if ended:
             stretch.count = ended + 1  # whose blocks are taken
-            self._book_blocks()
+            blocks, block_ns = state.decodes.grown(stretch)
+            state.used_blocks += blocks
+            state.block_ns -= block_ns
             state.generated_tokens += state.decodes.size * ended
             state.decodes.steps += ended
         stretch.count = 0
@@ -193,7 +199,7 @@ class Replica:
         ended = stretch.ended_by(t_ns)
         if not started and stretch.boundary_ns(ended) == t_ns:
             ended -= 1
-        return used_blocks + self._state.decodes.growth(ended) if ended > 0 else used_blocks
+        return used_blocks + self._state.decodes.growth_in(ended) if ended > 0 else used_blocks
 
     def generated_tokens_at(self, t_ns: int) -> int:
         """Output tokens generated until ``t_ns``, within what runs."""
@@ -265,12 +271,3 @@ class Replica:
             decodes, context_tokens = state.decodes.size, state.decodes.context_tokens()
         duration_ns = self._cost.iteration_ns(decodes, context_tokens, len(state.chunks), tokens, half_pairs)
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
-
-    def _book_blocks(self) -> None:
-        """Books the blocks taken by the stretch's iterations after its first."""
-        state = self._state
-        blocks, block_ns = state.decodes.grown(self.stretch)
-        state.used_blocks += blocks
-        state.block_ns -= block_ns
-        if state.cache is not None:
-            state.cache.trim(state.total_blocks - state.used_blocks)

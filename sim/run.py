@@ -184,9 +184,10 @@ class Run:
             if routing.held.by_id:
                 self._route(now_ns)
             else:
-                routing.skip()
+                routing.due, routing.due_ns, routing.timer_ns = False, FAR, FAR
         if self._machines.startable:
-            self._start_stretches(now_ns)
+            for request in self._machines.start(now_ns):
+                self._reject_on_replica(request, now_ns)
         if not self._machines.busy:
             self._over = not self._goes_on()
         if self._views.due_ns == now_ns and not self._over:
@@ -256,10 +257,6 @@ class Run:
         if pairs:
             self.tally.routed += len(pairs)
             self.tally.moved_ns = now_ns
-
-    def _start_stretches(self, now_ns: int) -> None:
-        for request in self._machines.start(now_ns):
-            self._reject_on_replica(request, now_ns)
 
     def _reject_on_replica(self, request: Request, now_ns: int) -> None:
         """It outgrew its replica: the router, whose turn is over, hears of it one nanosecond later."""
