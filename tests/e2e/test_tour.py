@@ -41,6 +41,7 @@ class Terminal:
             env.pop(name, None)
         command = ["-m", "glia_tui", *arguments]
         self.child = pexpect.spawn(sys.executable, command, env=env, dimensions=(rows, columns), timeout=PATIENCE_S)
+        self.child.expect("Glia")  # a key that is sent before the app has drawn itself goes to the terminal and is lost
 
     def state(self) -> StudyState:
         folder = self.workspace / ".glia" / "sessions"
