@@ -205,6 +205,8 @@ class GliaApp(App[None]):
 def run_app(opening: StudySession | Setup, *, theme: str = "") -> None:
     """Opens the app on a study, or on what it is set up with, and returns when the engineer has left it. ``theme``:
     one that Textual knows."""
+    for stale in ("COLUMNS", "LINES"):  # where a shell exports them they would outvote the terminal, at every new size
+        os.environ.pop(stale, None)
     app = GliaApp(opening)
     if theme and not app.no_color:
         app.theme = theme

@@ -287,6 +287,8 @@ class StudyCommands:
             places.append(cluster)
         places.append(screen.query_one(DesignsList))
         shown = [place for place in places if all(node.display for node in place.ancestors_with_self)]
+        if not shown:  # the terminal is too small for any
+            return
         focused = screen.focused
         at = shown.index(focused) if focused in shown else 0
         shown[(at + step) % len(shown)].focus()

@@ -15,7 +15,7 @@ from glia_tui.widgets.transcript import Transcript
 from tests.glia_tui.driven import LARGE, SMALL, Driven, driven
 
 TINY = (40, 10)
-STORM = 60
+STORM = 20
 
 
 async def resize(study: Driven, *sizes: tuple[int, int]) -> None:
@@ -45,7 +45,7 @@ async def test_what_can_not_be_seen_can_not_be_answered_and_what_is_typed_is_kep
         await study.press("tab")
         await resize(study, TINY)
         assert "terminal too small (need 60x15)" in study.screen_text
-        for key in ("a", "A", "x"):
+        for key in ("tab", "a", "escape", "shift+tab", "f2", "A", "pagedown", "x"):
             await study.press(key)
         await resize(study, LARGE)
         assert study.verbs == []
