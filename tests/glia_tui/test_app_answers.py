@@ -74,7 +74,7 @@ async def test_redirect_takes_words_under_its_own_prompt() -> None:
     async with driven() as study:
         await study.propose()
         await study.press("tab", "r")
-        assert "redirect exp-1>" in study.screen_text
+        assert "redirect exp-1> what to do instead" in study.screen_text
         await study.type("order alone", "enter")
         assert study.session.answers == [("ask-1", "redirect", "order alone", None)]
         assert study.session.said == []
@@ -239,8 +239,8 @@ async def test_the_diff_opens_over_the_study_and_closes() -> None:
         await study.propose()
         await study.press("tab", "d")
         assert isinstance(study.app.screen, ReadingScreen)
-        assert "side by side" in study.screen_text
-        assert "HEADROOM" in study.screen_text
+        assert await study.shows("side by side")
+        assert await study.shows("HEADROOM")
         await study.press("a")
         await study.press("escape")
         assert study.session.answers == []
