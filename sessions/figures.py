@@ -55,6 +55,11 @@ FIGURES: dict[str, FigureKind] = {
         FigureKind("kv_usage_mean", "mean KV cache usage", "%", "higher", 100.0),
         FigureKind("throughput_rps", "throughput", "requests/s", "higher"),
         FigureKind("goodput_rps", "goodput", "requests/s", "higher"),
+        FigureKind("slo_attainment.all", "share of requests within their SLO", "%", "higher", 100.0),
+        FigureKind("prefix_hit_rate", "prefix cache hit rate", "%", "higher", 100.0),
+        FigureKind("gpu_hours", "GPU-hours", "h"),
+        FigureKind("cost_usd", "cost", "USD"),
+        FigureKind("usd_per_1k_good", "cost per 1,000 requests within their SLO", "USD"),
     )
 }
 

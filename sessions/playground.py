@@ -31,7 +31,7 @@ class ScenarioCard:
 
     ``digest``: hex SHA-256 of its content. ``baseline``: a shipped policy. ``metric``: the objective as a dotted
     key of the figures, in ``unit``; lower is better. ``held_out``: the scenario on whose fresh seeds designs are
-    accepted, empty if there is none. ``source``: the TOML text.
+    accepted, empty if there is none. ``source``: the TOML text. ``policies``: what each slot takes by default.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ScenarioCard:
     unit: str
     hardware: str
     source: str
+    policies: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,10 @@ class Job:
     ``scenario``: a shipped name or a file. ``deadline_s``: wall-clock limit, in seconds. ``overrides``: dotted
     scenario keys and their values, both as text. ``scenario_digest``: what the scenario must be, overrides included;
     empty for whatever it is when the run begins. ``hash_seed``: of the design's process; two runs that differ in
-    nothing else show whether a design depends on more than it is told.
+    nothing else show whether a design depends on more than it is told. ``others``: slots and the designs that they take
+    instead of the scenario's policies. ``trace``: a file and its format, whose requests replace the scenario's
+    workload. ``requests_to``: a file that the per-request table is written to (``.npz``). ``sampled``: without it
+    nothing is sampled, and no progress told.
     """
 
     scenario: str
@@ -89,11 +93,19 @@ class Job:
     playground: str = DEFAULT_PLAYGROUND
     scenario_digest: str = ""
     hash_seed: int = 0
+    others: tuple[tuple[str, DesignUnderTest], ...] = ()
+    trace: tuple[str, str] | None = None
+    requests_to: str = ""
+    sampled: bool = True
+
+
+OnProgress = Callable[[float, float], None]
+"""Told how far an evaluation is: simulated seconds, and those of its last arrival."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What became of a job. A failure has its own outcome and never figures.
+    """What became of a job. A failure has its own outcome and never figures; of ``ok``, ``message`` is a remark.
 
     ``metrics``: one seed's figures with the keys of ``glia simulate --json``, plus ``workload_sha256``; ``None``
     unless ``ok``. ``telemetry``: recorded series when the job asked for them. ``wall_s``: seconds it took.
@@ -150,14 +162,18 @@ class Playground(Protocol):
         """The file of a shipped policy or an oracle. Raises :class:`SessionError` when there is none."""
         ...
 
+    def warm_up(self) -> None:
+        """Loads what :meth:`run` needs, in a worker and before any run's time begins to count."""
+        ...
+
     def check(self, slot: str, source: str) -> CheckResult:
         """Parses, lints, loads and smoke-runs a design in a sealed process; takes a second at most.
         Called inside a worker process: a design may stop or end whatever process it is checked from."""
         ...
 
-    def run(self, job: Job, on_progress: Callable[[float], None] | None = None) -> JobResult:
-        """Runs one evaluation to its end. Called inside a worker process. ``on_progress`` is told the simulated time
-        reached (s). Raises :class:`SessionError` for what is not the design's doing."""
+    def run(self, job: Job, on_progress: OnProgress | None = None) -> JobResult:
+        """Runs one evaluation to its end. Called inside a worker process. Raises :class:`SessionError` for what is not
+        the design's doing."""
         ...
 
     def pool_metrics(self, per_seed: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:

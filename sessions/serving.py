@@ -7,32 +7,53 @@ policies are trusted and run in this process; a design with a source runs sealed
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
 
 from sessions import events as ev
 from sessions.errors import EvaluationError, SessionError, UnknownName
-from sessions.playground import CheckResult, DesignUnderTest, Job, JobResult, ScenarioCard
+from sessions.playground import CheckResult, DesignUnderTest, Job, JobResult, OnProgress, ScenarioCard
+from sessions.request_table import write_requests
+from sessions.serving_policies import SLOTS
+from sessions.serving_workload import workload_of
 
 if TYPE_CHECKING:
-    from sim.api import Router
     from sim.engine import Result
-    from sim.oracle import Oracle
     from sim.scenario import Scenario
     from sim.telemetry import Json, TelemetryRow
+    from sim.workload import Workload
 
-SLOT = "router"
-_SMOKE = "smoke"
+_SMOKE: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "router": {},
+        "scheduler": {},
+        "autoscaler": {
+            "autoscaler.interval_s": "2.0",
+            "autoscaler.cold_start_s": "3.0",
+            "autoscaler.min_replicas": "1",
+            "autoscaler.max_replicas": "4",
+        },
+    }
+)
+"""What a design of each slot is checked on: the smallest scenario, with what its slot needs."""
+_SMOKE_SCENARIO = "smoke"
 _SMOKE_SEED = 1
 _SMOKE_DEADLINE_S = 5.0
 _UNITS = {"_s": "s", "_rps": "req/s", "_usd": "USD", "_per_s": "1/s", "_hours": "h"}
+_HOLDING = MappingProxyType(
+    {
+        "router": "what is held must be assigned at the latest when a request completes.",
+        "scheduler": "what is held back must be admitted at the latest when nothing runs on the replica.",
+        "autoscaler": "as long as requests are held, a replica must be ready or on its way.",
+    }
+)
 
 
 class ServingPlayground:
-    """Routers of a cluster of replicas with continuous batching."""
+    """Routers, batch schedulers and autoscalers of a cluster of replicas with continuous batching."""
 
     name = "serving"
 
@@ -53,45 +74,58 @@ class ServingPlayground:
             metric=scenario.metric,
             held_out=scenario.held_out or ("" if scenario.is_trace else name),
             unit=_unit(scenario.metric),
-            hardware=scenario.cluster.label,
+            hardware=scenario.label,
             source=scenario.source,
+            policies=(
+                ("router", scenario.baseline),
+                ("scheduler", scenario.scheduler),
+                ("autoscaler", scenario.autoscaler),
+            ),
         )
 
     def shipped(self, slot: str) -> list[str]:
-        from sim.policies import router_names
+        from sim.policies import policy_names
 
         _check_slot(slot)
-        return router_names()
+        return policy_names(slot)
 
     def oracles(self, slot: str) -> list[str]:
         from sim.policies import oracle_names
 
         _check_slot(slot)
-        return oracle_names()
+        return oracle_names(slot)
 
     def shipped_source(self, slot: str, name: str) -> str:
         from sim.errors import SimError
-        from sim.policies import router_source
+        from sim.policies import policy_source
 
         _check_slot(slot)
         try:
-            return router_source(name)
+            return policy_source(slot, name)
         except SimError as error:
             raise SessionError(str(error)) from error
 
-    def check(self, slot: str, source: str) -> CheckResult:
-        design = DesignUnderTest("design", source, slot)
-        job = Job(_SMOKE, slot, design, _SMOKE_SEED, telemetry=False, deadline_s=_SMOKE_DEADLINE_S)
-        result = self.run(job)
-        return CheckResult(result.outcome, result.message)
+    def warm_up(self) -> None:
+        import sim.engine
+        import sim.policies
+        import sim.scenario_file  # noqa: F401
 
-    def run(self, job: Job, on_progress: Callable[[float], None] | None = None) -> JobResult:
-        """Runs one evaluation; ``on_progress`` is told the simulated time (s) at each telemetry sample.
+    def check(self, slot: str, source: str) -> CheckResult:
+        _check_slot(slot)
+        design = DesignUnderTest("design", source, slot)
+        overrides = tuple(_SMOKE[slot].items())
+        job = Job(_SMOKE_SCENARIO, slot, design, _SMOKE_SEED, False, _SMOKE_DEADLINE_S, overrides)
+        result = self.run(job)
+        return CheckResult(result.outcome, "" if result.outcome == "ok" else result.message)
+
+    def run(self, job: Job, on_progress: OnProgress | None = None) -> JobResult:
+        """Runs one evaluation; ``on_progress`` is told at each telemetry sample.
 
         Raises :class:`SessionError` for what is not the design's doing (unknown scenario, slot or policy).
         """
         from sessions.experiments.sealed import DesignFailed
-        from sim.engine import Policies, simulate
+        from sessions.serving_policies import opened
+        from sim.engine import simulate_workload
         from sim.errors import IllegalDecision
 
         _check_slot(job.slot)
@@ -101,24 +135,27 @@ class ServingPlayground:
                 f"The scenario {job.scenario} was changed after its measurement began, so nothing was measured: "
                 "restore it, or start again with the changed one."
             )
-        clock = _Clock(on_progress)
         started = time.monotonic()
+        workload, remark = workload_of(job, scenario)
+        clock = _Clock(on_progress, workload)
         try:
-            with _router(job) as router:
-                policies = Policies(router, {SLOT: job.design.name})
-                result = simulate(scenario, policies, job.seed, clock)
+            with opened(job, scenario) as policies:
+                result = simulate_workload(scenario, workload, policies, job.seed, clock, telemetry=job.sampled)
         except DesignFailed as failure:
             last_s = clock.last_s if failure.last_s is None else failure.last_s
             return _failed(failure.outcome, str(failure), started, last_s)
         except IllegalDecision as failure:
             return _failed("illegal", str(failure), started, failure.time_ns / 1e9)
-        if held := _never_served(result):
+        if held := _never_served(result, job.slot):
             return _failed("illegal", held, started, clock.last_s)
         _some_were_served(result, scenario)
         metrics = cast("dict[str, JsonValue]", dict(result.summary))
         metrics["workload_sha256"] = result.workload_sha256
         telemetry = cast("dict[str, JsonValue]", result.telemetry.to_json()) if job.telemetry else None
-        return JobResult("ok", "", metrics, telemetry, time.monotonic() - started)
+        wall_s = time.monotonic() - started
+        if job.requests_to:
+            write_requests(result.requests, job.requests_to)
+        return JobResult("ok", remark, metrics, telemetry, wall_s)
 
     def pool_metrics(self, per_seed: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
         from sim.metrics import pool
@@ -134,37 +171,15 @@ class ServingPlayground:
 class _Clock:
     """Remembers how far a simulation has come."""
 
-    def __init__(self, on_progress: Callable[[float], None] | None) -> None:
+    def __init__(self, on_progress: OnProgress | None, workload: Workload) -> None:
         self.last_s: float | None = None
         self._on_progress = on_progress
+        self._of_s = float(workload.arrival_ns[-1]) / 1e9 if len(workload) else 0.0
 
     def on_sample(self, row: TelemetryRow) -> None:
         self.last_s = row.t_ns / 1e9
         if self._on_progress is not None:
-            self._on_progress(self.last_s)
-
-
-@contextmanager
-def _router(job: Job) -> Iterator[Router | Oracle]:
-    """The job's router: shipped in this process, or sealed in one of its own for as long as the block lasts.
-
-    An oracle is only ever one that ships; a source is sealed before any name is looked at.
-    """
-    from sim.policies import make_oracle, make_router, oracle_names, policy_seed, router_names
-
-    seed = policy_seed(job.seed)
-    if job.design.source is not None:
-        from sessions.experiments.sealed import SealedRouter
-
-        with SealedRouter(job.design.source, seed, job.deadline_s, hash_seed=job.hash_seed) as sealed:
-            yield sealed
-        return
-    if job.design.name in oracle_names():
-        yield make_oracle(job.design.name)
-    elif job.design.name in router_names():
-        yield make_router(job.design.name, seed)
-    else:
-        raise UnknownName(SLOT, job.design.name, router_names())
+            self._on_progress(self.last_s, self._of_s)
 
 
 def _load(name: str, overrides: Mapping[str, str] | None) -> Scenario:
@@ -177,16 +192,13 @@ def _load(name: str, overrides: Mapping[str, str] | None) -> Scenario:
         raise SessionError(str(error)) from error
 
 
-def _never_served(result: Result) -> str:
+def _never_served(result: Result, slot: str) -> str:
     """A design that holds requests for ever has no completion time for them: it must not be given a mean."""
     requests = result.summary["requests"]
     unfinished = requests["unfinished"] if isinstance(requests, dict) else 0
     if not unfinished:
         return ""
-    return (
-        f"The design left {unfinished} requests unserved when nothing else was left to happen: "
-        "what is held must be assigned at the latest when a request completes."
-    )
+    return f"The design left {unfinished} requests unserved when nothing else was left to happen: {_HOLDING[slot]}"
 
 
 def _some_were_served(result: Result, scenario: Scenario) -> None:
@@ -204,8 +216,8 @@ def _failed(outcome: ev.Outcome, message: str, started: float, last_s: float | N
 
 
 def _check_slot(slot: str) -> None:
-    if slot != SLOT:
-        raise UnknownName("slot", slot, [SLOT])
+    if slot not in SLOTS:
+        raise UnknownName("slot", slot, SLOTS)
 
 
 def _unit(metric: str) -> str:

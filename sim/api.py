@@ -215,6 +215,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def tokens_left(self) -> int:
+        """When ``chunk`` is asked: tokens that this iteration may still have; else all of :attr:`token_budget`."""
+        ...
+
+    @property
     def num_running(self) -> int: ...
 
     @property

@@ -71,9 +71,17 @@ class Composer(EngineState):
 
     def admit(self, queue: deque[Request], blocks: int) -> None:
         """The first of ``queue`` runs, with its hit in the prefix cache, and takes ``blocks``."""
-        request, now_ns = queue.popleft(), self.now_ns
-        if queue is not self.waiting:
-            self.waiting.remove(request)
+        request, now_ns = queue[0], self.now_ns
+        request.shown = None
+        if self.slot is not None:
+            self.slot.left(request)
+        queue.popleft()
+        waiting = self.waiting
+        if queue is not waiting:
+            if waiting[0] is request:
+                waiting.popleft()
+            else:
+                waiting.remove(request)
         if self.by_admission:
             request.order = self._admissions
             self._admissions += 1
@@ -93,7 +101,7 @@ class Composer(EngineState):
         if chunk > budget:
             chunk = budget
         if self.slot is not None and chunk > 0:
-            chunk = self.slot.chunk(request, chunk)
+            chunk = self.slot.chunk(request, chunk, budget)
         if chunk > 0:
             self.chunks.append((request, chunk))
             return chunk
@@ -114,10 +122,12 @@ class Composer(EngineState):
         self.decisions.extend((self.now_ns, PREEMPTED, victim.id, self.replica_id))
         if self.can_ever_admit(victim):
             self.waiting.appendleft(victim)
+            if self.slot is not None:
+                self.slot.returned(victim)
         else:
             self.outgrown.append(victim)
-        if self.slot is not None:
-            self.slot.due = True
+            if self.slot is not None:
+                self.slot.due = True
 
     def place_decodes(self) -> None:
         """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
@@ -175,7 +185,7 @@ class Composer(EngineState):
             return MANY
         if self.prefilling and self.slot.chunks:
             return 1
-        if self.slot.admits and self.waiting and len(self.running) < self.seats:
+        if self.slot.admits and self.waiting and len(self.running) < self.seats and self.slot.any_fits():
             return self.slot.iterations_to_wake()
         return MANY
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from sim.api import Autoscaler, Router
 from sim.behaviour import BEHAVIOUR
+from sim.errors import ScenarioError
 from sim.hooks import SchedulerFactory
 from sim.metrics import summarise
-from sim.oracle import Oracle
+from sim.oracle import Oracle, Predicted
+from sim.predictor import predicted_tokens
 from sim.result import Result, request_table, this_environment
 from sim.run import Run
 from sim.scenario import Scenario
@@ -32,7 +34,7 @@ class Policies:
 
     router: Router | Oracle
     names: Mapping[str, str]
-    scheduler: SchedulerFactory | None = None
+    scheduler: SchedulerFactory | Predicted | None = None
     autoscaler: Autoscaler | None = None
 
 
@@ -58,10 +60,12 @@ def simulate_workload(
 ) -> Result:
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     router = _told(policies.router, workload)
-    run = Run(scenario, workload, router, policies.names, seed, policies.scheduler, policies.autoscaler, observer)
+    scheduler = _foretold(policies.scheduler, workload, seed)
+    _check_content(scenario, workload)
+    run = Run(scenario, workload, router, policies.names, seed, scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
+    summary = summarise(scenario, run.requests, run.end_ns, run.use())
     decisions = _little_endian_sha256(run.decisions)
-    summary = summarise(scenario, run.requests, run.end_ns, run.block_ns())
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -71,7 +75,7 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests),
+        requests=request_table(run.requests, run.crashes, [member.pool_index for member in run.members]),
         telemetry=Telemetry(run.sampler.interval_ns, len(run.members), tuple(run.sampler.rows)),
         summary=summary,
         decisions_sha256=decisions,
@@ -89,3 +93,20 @@ def _little_endian_sha256(numbers: array[int]) -> str:
 def _told(router: Router | Oracle, workload: Workload) -> Router:
     """The router itself, or an oracle made with the output tokens by request id."""
     return router.make(workload.output_tokens.tolist().__getitem__) if isinstance(router, Oracle) else router
+
+
+def _foretold(scheduler: SchedulerFactory | Predicted | None, workload: Workload, seed: int) -> SchedulerFactory | None:
+    """The scheduler itself, or one made with predictions of the output tokens by request id."""
+    if not isinstance(scheduler, Predicted):
+        return scheduler
+    predictions = predicted_tokens(workload.output_tokens.tolist(), scheduler.sigma, seed)
+    return scheduler.make(predictions.__getitem__)
+
+
+def _check_content(scenario: Scenario, workload: Workload) -> None:
+    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
+    if content % block:
+        raise ScenarioError(
+            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
+            f"cluster.block_tokens ({block}); change the latter."
+        )

@@ -54,6 +54,7 @@ class EngineState(ABC):
         "paused",
         "preempted",
         "preemptions",
+        "prefill_tokens",
         "prefilling",
         "replica_id",
         "running",
@@ -98,6 +99,8 @@ class EngineState(ABC):
         self.token_budget = cluster.chunk_tokens
         self.vidur_compat = engine.vidur_compat and self.has_vidur_form
         self.preemptions = self.generated_tokens = 0
+        self.prefill_tokens = 0
+        """Prefill tokens that ended iterations computed."""
         self.forgotten_tokens = 0
         """Output tokens that were generated, and then not counted any more as its own by a victim."""
         self.now_ns = 0
@@ -107,6 +110,10 @@ class EngineState(ABC):
         self.slot = None if hooks is None else SchedulerSlot(hooks, self)
         self.decisions = decisions
         self._admissions = 0
+
+    @abstractmethod
+    def blocks_to_admit(self, request: Request) -> int:
+        """Blocks that must be free for ``request`` besides the watermark, without any hit."""
 
     @abstractmethod
     def blocks_of(self, request: Request) -> int:
@@ -142,6 +149,7 @@ class EngineState(ABC):
         finished: list[Request] = []
         cache = self.cache
         for request, chunk in self.chunks:
+            self.prefill_tokens += chunk
             kv_tokens = request.kv_tokens + chunk
             request.kv_tokens = kv_tokens
             if cache is not None:

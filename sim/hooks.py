@@ -5,12 +5,24 @@ Standard library only: loaded inside the process of an untrusted design too. :mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sim.api import Engine, ReplicaRequest
 
-Admit = Callable[[Sequence[ReplicaRequest], Engine], Iterable[ReplicaRequest]]
+
+@dataclass(frozen=True, slots=True)
+class CheckedOrder:
+    """An answer of ``admit`` by request ids that need no check as a whole, to be taken only as far as admission gets.
+
+    A sealed design's process has checked that all of them wait and that each is named once; each is still checked when
+    its turn comes.
+    """
+
+    ids: Iterator[int]
+
+
+Admit = Callable[[Sequence[ReplicaRequest], Engine], Iterable[ReplicaRequest] | CheckedOrder]
 Chunk = Callable[[ReplicaRequest, int, Engine], int]
 Victim = Callable[[Sequence[ReplicaRequest], Engine], ReplicaRequest]
 

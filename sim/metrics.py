@@ -5,7 +5,8 @@ the same run gives the same digits on every machine.
 
 Percentiles interpolate linearly between the two nearest ranks. TTFT is first token - arrival and end-to-end latency
 finish - arrival of finished requests; TPOT is (finish - first token) / (output tokens - 1) of those with at least two
-output tokens. Goodput counts finished requests whose TTFT and TPOT both meet the scenario's SLO.
+output tokens; normalised latency is end-to-end latency / output tokens (the measure of Orca and vLLM's papers). Goodput
+counts finished requests whose TTFT and TPOT both meet the scenario's SLO, or their own.
 """
 
 from __future__ import annotations
@@ -15,37 +16,56 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from sim.api import NS_PER_S
+from sim.member import PAID
 from sim.request import Request
 from sim.scenario import Scenario
+from sim.service import in_time, jain_fairness, slo_attainment, tpot_ns
 from sim.student_t import mean_ci95
 from sim.telemetry import Json
+from sim.use import FleetUse, use_figures
 
 PERCENTILES = (50, 90, 99)
 LATENCIES = ("e2e_s", "ttft_s", "tpot_s")
+STATS = ("mean", "p50", "p90", "p99", "max")
 SHARED_KEYS = ("scenario", "policies", "simulator")
 """Keys of a summary that say what was run and are equal for all seeds."""
 
 METRIC_UNITS: Mapping[str, str] = MappingProxyType(
     {
-        **{f"{name}.{stat}": "s" for name in LATENCIES for stat in ("mean", "p50", "p90", "p99", "max")},
+        **{f"{name}.{stat}": "s" for name in LATENCIES for stat in STATS},
+        **{f"normalised_latency_s.{stat}": "s/token" for stat in STATS},
         "preemptions": "",
         "requests_preempted": "requests",
+        "preemptions_per_request": "",
+        "crash_restarts": "",
+        "restarts_per_request": "",
         "throughput_rps": "requests/s",
         "output_tokens_per_s": "tokens/s",
         "goodput_rps": "requests/s",
+        "slo_attainment.all": "share",
+        "jain_fairness": "",
         "gpu_hours": "h",
         "cost_usd": "USD",
+        **{f"gpu_hours_by_state.{state}": "h" for state in PAID},
+        "replicas_mean": "replicas",
+        "replicas_max": "replicas",
         "kv_usage_mean": "share",
+        "batch_mean": "requests",
+        "imbalance": "",
+        "prefix_hit_rate": "share",
+        "usd_per_1k_good": "USD",
         "simulated_s": "s",
     }
 )
-"""Dotted keys of the numbers in a summary, with their units."""
+"""Dotted keys of the numbers in a summary, with their units; tiers and pools have more, by their names."""
+GOALS = tuple(key for key in METRIC_UNITS if key.partition(".")[0] in (*LATENCIES, "usd_per_1k_good"))
+"""Those that a scenario may ask to be minimised."""
 
 
 def latency_stats(values_ns: Sequence[int]) -> dict[str, Json]:
     """``mean``, ``p50``, ``p90``, ``p99``, ``max`` in seconds; all None if there are no values."""
     if not values_ns:
-        return dict.fromkeys(("mean", "p50", "p90", "p99", "max"), None)
+        return dict.fromkeys(STATS, None)
     ordered = sorted(values_ns)
     stats: dict[str, Json] = {"mean": sum(ordered) / (len(ordered) * NS_PER_S)}
     for percent in PERCENTILES:
@@ -61,27 +81,23 @@ def _percentile_x100(ordered: Sequence[int], percent: int) -> int:
     return ordered[rank] * (100 - part) + above * part
 
 
-def _tpot_ns(request: Request) -> int:
-    return (request.finish_ns - request.first_token_ns) // (request.output_tokens - 1)
-
-
-def _meets_slo(request: Request, ttft_ns: float, tpot_ns: float) -> bool:
-    in_time = request.first_token_ns - request.arrival_ns <= ttft_ns
-    return in_time and (request.output_tokens < 2 or _tpot_ns(request) <= tpot_ns)
-
-
-def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, block_ns: int) -> dict[str, Json]:
-    """The figures of one run that ended at ``end_ns``; ``block_ns``: integral of all replicas' used KV blocks."""
+def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, use: FleetUse) -> dict[str, Json]:
+    """The figures of one run whose last event was at ``end_ns``."""
     finished = [request for request in requests if request.outcome == "finished"]
     outcomes = [request.outcome for request in requests]
-    cluster, slo = scenario.cluster, scenario.slo
-    good = sum(_meets_slo(request, slo.ttft_s * NS_PER_S, slo.tpot_s * NS_PER_S) for request in finished)
+    served = in_time(finished, scenario.slo)
+    good = len(served)
     seconds = end_ns / NS_PER_S
-    gpu_hours = cluster.replicas * seconds / 3600
-    capacity = cluster.replicas * cluster.kv_blocks * end_ns
+    crashes = sum(use.crashes.values())
+    restarts = sum([request.restarts for request in requests])
+    fleet = use_figures(use, end_ns)
+    cost = fleet["cost_usd"]
 
     def per_second(count: int) -> float:
         return count / seconds if seconds else 0.0
+
+    def per_request(count: int) -> float:
+        return count / len(requests) if requests else 0.0
 
     return {
         "requests": {
@@ -92,15 +108,20 @@ def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, bloc
         },
         "e2e_s": latency_stats([r.finish_ns - r.arrival_ns for r in finished]),
         "ttft_s": latency_stats([r.first_token_ns - r.arrival_ns for r in finished]),
-        "tpot_s": latency_stats([_tpot_ns(r) for r in finished if r.output_tokens > 1]),
-        "preemptions": sum(r.restarts for r in requests),
-        "requests_preempted": sum(r.restarts > 0 for r in requests),
+        "tpot_s": latency_stats([tpot_ns(r) for r in finished if r.output_tokens > 1]),
+        "normalised_latency_s": latency_stats([(r.finish_ns - r.arrival_ns) // r.output_tokens for r in finished]),
+        "preemptions": restarts - crashes,
+        "requests_preempted": sum([r.restarts > use.crashes.get(r.id, 0) for r in requests if r.restarts]),
+        "preemptions_per_request": per_request(restarts - crashes),
+        "crash_restarts": crashes,
+        "restarts_per_request": per_request(restarts),
         "throughput_rps": per_second(len(finished)),
         "output_tokens_per_s": per_second(sum(r.output_tokens for r in finished)),
         "goodput_rps": per_second(good),
-        "gpu_hours": gpu_hours,
-        "cost_usd": gpu_hours * cluster.usd_per_gpu_hour,
-        "kv_usage_mean": block_ns / capacity if capacity else 0.0,
+        "slo_attainment": slo_attainment(requests, served),
+        "jain_fairness": jain_fairness(finished),
+        **fleet,
+        "usd_per_1k_good": 1000 * cost / good if good and isinstance(cost, float) else None,
         "simulated_s": seconds,
     }
 

@@ -83,11 +83,11 @@ class Replica:
         state = self._state
         state.waiting.append(request)
         if state.slot is not None:
-            state.slot.due = True
+            state.slot.came(request)
         if self.stretch.count <= 1 or len(state.running) >= state.seats:
             return False
         if state.slot is not None and state.slot.admits:
-            return state.budget_left()
+            return state.budget_left() and state.slot.any_fits()
         return len(state.waiting) == 1 and state.could_admit(request)
 
     def start(self, now_ns: int) -> int | None:
@@ -169,6 +169,8 @@ class Replica:
             state.generated_tokens += state.decodes.size * ended
             state.decodes.steps += ended
         stretch.count = 0
+        if state.slot is not None:
+            state.slot.emptied()
         return sorted(state.lose_everything(ended), key=_by_age)
 
     def set_cost(self, cost: Cost) -> None:
@@ -241,6 +243,11 @@ class Replica:
     def forgotten_tokens(self) -> int:
         """Of the generated tokens those that no request counts as its own any more (only under Vidur's rules)."""
         return self._state.forgotten_tokens
+
+    @property
+    def prefill_tokens(self) -> int:
+        """Prefill tokens that ended iterations computed, those of restarts too."""
+        return self._state.prefill_tokens
 
     @property
     def prefix_query_tokens(self) -> int:

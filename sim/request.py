@@ -37,7 +37,7 @@ class Request:
     ``growth_phase`` belong to :mod:`sim.lockstep`; they are -1 while the request doesn't decode. ``order``: its place
     among the running requests of a replica, a smaller number before a larger one. ``content``: the ids of the full
     content blocks of prompt and output. ``cached_tokens``: what the prefix cache gave it when it was first admitted,
-    -1 before and without a cache.
+    -1 before and without a cache. ``shown``: what policies were shown of it since it waits, None if nothing.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class Request:
         "restarts",
         "routed_ns",
         "session",
+        "shown",
         "ttft_slo_ns",
     )
 
@@ -99,6 +100,7 @@ class Request:
         self.first_token_ns = NEVER
         self.finish_ns = NEVER
         self.outcome: Outcome | None = None
+        self.shown: ReplicaRequest | None = None
 
     def lose_cache(self) -> None:
         """Preemption by recompute: everything cached is dropped, everything generated is kept.
@@ -107,6 +109,7 @@ class Request:
         """
         self.lost_kv_tokens = max(self.lost_kv_tokens, self.kv_tokens)
         self.kv_tokens = 0
+        self.shown = None
         self.restarts += 1
         self.prefill_target = self.prompt_tokens + self.generated_tokens
 
@@ -125,6 +128,12 @@ class Request:
             prefix,
             self.restarts,
         )
+
+    def as_waiting(self) -> ReplicaRequest:
+        """What a policy may see of it while it waits on a replica: that stays the same, so it is made once."""
+        if self.shown is None:
+            self.shown = self.as_placed()
+        return self.shown
 
     def as_placed(self, steps: int = NEVER) -> ReplicaRequest:
         """What a policy may see of it once it is on a replica; ``steps``: the replica's lockstep clock."""

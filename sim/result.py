@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.request import Outcome, Request
+from sim.request import NEVER, Outcome, Request
 from sim.telemetry import Json, Telemetry
 
 OUTCOMES: tuple[Outcome, ...] = ("finished", "rejected", "unfinished")
@@ -21,7 +21,10 @@ Ints = NDArray[np.int64]
 class RequestTable:
     """One row per request in order of arrival. Times in ns, -1 for what did not happen; ``replica`` -1 if none.
 
-    ``outcome`` indexes :data:`OUTCOMES`. ``finish_ns`` is when the request ended: also for a rejected one.
+    ``outcome`` indexes :data:`OUTCOMES`. ``finish_ns`` is when the request ended: also for a rejected one. ``restarts``
+    are ``preemptions`` and ``crash_restarts``. ``replica`` is the last one, ``pool`` the place of its pool in the
+    scenario; ``cached_tokens`` what the prefix cache gave at the first admission, -1 without
+    one.
     """
 
     id: Ints
@@ -35,13 +38,18 @@ class RequestTable:
     restarts: Ints
     replica: Ints
     outcome: Ints
+    preemptions: Ints
+    crash_restarts: Ints
+    cached_tokens: Ints
+    pool: Ints
 
     def __len__(self) -> int:
         return len(self.id)
 
 
-def request_table(requests: Sequence[Request]) -> RequestTable:
-    """The table of requests that have all ended."""
+def request_table(requests: Sequence[Request], crashes: Mapping[int, int], pool_of: Sequence[int]) -> RequestTable:
+    """The table of requests that have all ended. ``crashes``: restarts after crashes by request id; ``pool_of``: the
+    place of every replica's pool."""
 
     def column(values: Sequence[int]) -> Ints:
         return np.array(values, dtype=np.int64)
@@ -58,6 +66,10 @@ def request_table(requests: Sequence[Request]) -> RequestTable:
         restarts=column([r.restarts for r in requests]),
         replica=column([r.replica for r in requests]),
         outcome=column([OUTCOMES.index(r.outcome) for r in requests if r.outcome is not None]),
+        preemptions=column([r.restarts - crashes.get(r.id, 0) for r in requests]),
+        crash_restarts=column([crashes.get(r.id, 0) for r in requests]),
+        cached_tokens=column([r.cached_tokens for r in requests]),
+        pool=column([NEVER if r.replica == NEVER else pool_of[r.replica] for r in requests]),
     )
 
 
@@ -79,8 +91,8 @@ def this_environment() -> Environment:
 class Result:
     """``summary`` has the keys of ``glia simulate --json`` for one seed, but for the wall-clock ones.
 
-    ``decisions_sha256``: over (time ns, request id, replica id) of every routing decision in order, as little-endian
-    int64. ``workload_sha256``: of the workload (:mod:`sim.workload`).
+    ``decisions_sha256``: over (time ns, kind, and two numbers) of every decision in order, as little-endian int64 (see
+    ``docs/simulator-rules.md``). ``workload_sha256``: of the workload (:mod:`sim.workload`).
     """
 
     requests: RequestTable

@@ -25,20 +25,20 @@ from sim.autoscaling import Scaling
 from sim.conservation import check_conservation
 from sim.cost import Cost, cost_of
 from sim.decisions import ROUTED
-from sim.errors import ConservationError, ScenarioError
+from sim.errors import ConservationError
 from sim.faults import to_ns
+from sim.fleet_views import FleetViews
 from sim.hooks import SchedulerFactory
 from sim.lifecycle import Lifecycle
-from sim.machines import Machines
+from sim.machines import Machines, replicas_of
 from sim.member import members_of
-from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request, requests_of
 from sim.routing import Routing
 from sim.sampling import Sampler
 from sim.scenario import Scenario
 from sim.tally import Tally
 from sim.telemetry import Observer
-from sim.views import ClusterView, Present, ReplicaView, StaleReplicaView
+from sim.use import FleetUse, fleet_use, running_ns
 from sim.workload import Workload
 
 PATIENCE_NS = 3600 * NS_PER_S
@@ -63,7 +63,7 @@ class Run:
         autoscaler: Autoscaler | None = None,
         observer: Observer | None = None,
     ) -> None:
-        _check_content(scenario, workload)
+        self._scenario = scenario
         self.requests = requests_of(workload)
         self.decisions = array("q")
         self.crashes: dict[int, int] = {}
@@ -71,30 +71,34 @@ class Run:
         """When a request last arrived or a replica last changed its state."""
         self.tally = Tally()
         self.members = members_of(scenario.pools)
+        self._replicas_max = 0
+        """Of the instants before ``_shown_ns``, when the fleet that exists last changed."""
+        self._shown_ns = 0
         self._content_tokens = workload.content_block_tokens
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
-        self.replicas = [
-            Replica(
-                member.id,
-                member.pool,
-                scenario.engine,
-                costs[member.pool_index],
-                scheduler(member.id) if scheduler is not None else None,
-                self.decisions,
-                self._content_tokens,
-            )
-            for member in self.members
-        ]
+        self.replicas = replicas_of(
+            self.members, scenario.engine, costs, scheduler, self.decisions, self._content_tokens
+        )
         self._machines = Machines(self.replicas, self._alarms)
         self._largest = max(self.replicas, key=lambda replica: replica.most_prompt_tokens)
         self._mixed = len(scenario.pools) > 1
-        self._present_views(scenario.cluster.block_tokens, to_ns(scenario.scrape_interval_s))
+        self._views = FleetViews(
+            self.replicas,
+            self.members,
+            self.requests,
+            scenario.cluster.block_tokens,
+            self._content_tokens,
+            to_ns(scenario.scrape_interval_s),
+            self._alarms,
+        )
+        self._show_fleet()
         most = [replica.most_prompt_tokens for replica in self.replicas] if self._mixed else None
-        self._routing = Routing(router, names.get("router", "router"), self._cluster, most, self._alarms)
+        self._routing = Routing(router, names.get("router", "router"), self._views.cluster, most, self._alarms)
         self._add_dynamics(scenario, seed, autoscaler, names.get("autoscaler", "autoscaler"), costs)
         self.sampler = Sampler(
             to_ns(scenario.telemetry_interval_s),
+            scenario.engine.prefix_caching,
             self._machines,
             self.members,
             self._routing.held,
@@ -103,17 +107,6 @@ class Run:
         )
         self._next_arrival_ns = NEVER
         self._over = False
-
-    def _present_views(self, block_tokens: int, scrape_interval_ns: int) -> None:
-        """What policies are shown: the replicas themselves, or what was last scraped of them."""
-        present = Present()
-        fresh = [ReplicaView(*pair, present, self.requests) for pair in zip(self.replicas, self.members, strict=True)]
-        self._scraped = [StaleReplicaView(*pair) for pair in zip(fresh, self.members, strict=True)]
-        self._scrape_interval_ns = scrape_interval_ns
-        self._scrape_ns = FAR
-        self._views: Sequence[ReplicaView | StaleReplicaView] = self._scraped if scrape_interval_ns else fresh
-        self._cluster = ClusterView(present, block_tokens, self._content_tokens)
-        self._show_fleet()
 
     def _add_dynamics(
         self, scenario: Scenario, seed: int, autoscaler: Autoscaler | None, name: str, costs: Sequence[Cost]
@@ -131,7 +124,7 @@ class Run:
                 scenario.pools,
                 self._lifecycle,
                 self._machines,
-                self._cluster,
+                self._views.cluster,
                 self._routing.held,
                 self.tally,
                 self.decisions,
@@ -142,9 +135,6 @@ class Run:
         """Runs until nothing can happen any more, then ends what is left and checks that nothing was lost."""
         if telemetry:
             self.sampler.due_ns = 0
-            self._alarms.at(0)
-        if self._scrape_interval_ns:
-            self._scrape_ns = 0
             self._alarms.at(0)
         self._expect_arrival()
         self._alarms.run()
@@ -158,9 +148,20 @@ class Run:
         """The last event: an arrival, an iteration's end or a change of a replica's state."""
         return max(self._changed_ns, self._machines.ended_ns)
 
-    def block_ns(self) -> int:
-        """Integral of all replicas' used KV blocks over the run, in block * ns."""
-        return sum(replica.block_ns(self.end_ns) for replica in self.replicas)
+    def use(self) -> FleetUse:
+        """What the run used of its fleet, once it is over."""
+        end_ns = self.end_ns
+        left_ns = sum(len(replica.running) * end_ns for replica in self.replicas)
+        return fleet_use(
+            self._scenario.pools,
+            self.members,
+            self.replicas,
+            end_ns,
+            replicas_max=max(self._replicas_max, len(self._views.cluster.replicas)),
+            block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
+            running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
+            crashes=self.crashes,
+        )
 
     def _instant(self, ending: list[int]) -> None:
         now_ns = self._alarms.now_ns
@@ -189,8 +190,8 @@ class Run:
                 self._reject_on_replica(request, now_ns)
         if not self._machines.busy:
             self._over = not self._goes_on()
-        if self._scrape_ns == now_ns:
-            self._scrape(now_ns)
+        if self._views.due_ns == now_ns and not self._over:
+            self._views.scrape(now_ns)
         if self.sampler.due_ns == now_ns:
             self._sample(now_ns)
 
@@ -282,21 +283,18 @@ class Run:
         if acceptance:
             self._routing.due = True
         if existence:
+            if now_ns > self._shown_ns:
+                self._replicas_max = max(self._replicas_max, len(self._views.cluster.replicas))
+                self._shown_ns = now_ns
             self._show_fleet()
+            self.sampler.bill(now_ns)
 
     def _show_fleet(self) -> None:
-        self._cluster.show([view for view, m in zip(self._views, self.members, strict=True) if m.state != "off"])
-
-    def _scrape(self, now_ns: int) -> None:
-        self._cluster.at(now_ns, after_starts=True)
-        for view in self._scraped:
-            view.scrape()
-        if not self._over:
-            self._scrape_ns = now_ns + self._scrape_interval_ns
-            self._alarms.at(self._scrape_ns)
+        self._views.show()
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
+        self._views.cluster.at(now_ns, after_starts=True)
         self.sampler.take(now_ns)
         if not self._over:
             self.sampler.due_ns = now_ns + self.sampler.interval_ns
@@ -312,12 +310,3 @@ class Run:
             raise ConservationError(f"Request {request.id} ended twice: {request.outcome}, then {outcome}.")
         request.outcome = outcome
         request.finish_ns = now_ns
-
-
-def _check_content(scenario: Scenario, workload: Workload) -> None:
-    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
-    if content % block:
-        raise ScenarioError(
-            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
-            f"cluster.block_tokens ({block}); change the latter."
-        )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from sim.api import NS_PER_S, ReplicaRequest
 from sim.errors import IllegalDecision
-from sim.hooks import SchedulerHooks
-from sim.lazy import LazyRequests
+from sim.hooks import CheckedOrder, SchedulerHooks
+from sim.lazy import LazyRequests, QueueChanges, WaitingRequests
 from sim.lockstep import Lockstep
 from sim.prefix_cache import PrefixCache
 from sim.request import Request
@@ -39,14 +40,17 @@ class Composition(Protocol):
     seats: int
     token_budget: int
 
+    def blocks_to_admit(self, request: Request) -> int: ...
+
 
 class EngineView:
     """One replica in the middle of a composition (:class:`sim.api.Engine`); live, and to be looked at only then."""
 
-    __slots__ = ("_state", "_waiting_by_id", "_watermark_blocks")
+    __slots__ = ("_state", "_waiting_by_id", "_watermark_blocks", "tokens_left")
 
     def __init__(self, state: Composition) -> None:
         self._state = state
+        self.tokens_left = state.token_budget
         self._waiting_by_id: dict[int, Request] | None = None
         self._watermark_blocks = state.watermark_blocks
 
@@ -114,16 +118,19 @@ class EngineView:
 class SchedulerSlot:
     """``due``: something has happened since ``admit`` was last asked that makes the policy's answer worth asking for.
 
-    ``iterations``: those that ended on this replica, for the policy's ``wake_iterations``.
+    ``iterations``: those that ended on this replica, for the policy's ``wake_iterations``. ``changes``: those of the
+    queue since ``admit`` was last asked.
     """
 
     __slots__ = (
         "_asked_at",
         "_hooks",
+        "_least_blocks",
         "_state",
         "_view",
         "_wake",
         "admits",
+        "changes",
         "chunks",
         "due",
         "iterations",
@@ -134,6 +141,9 @@ class SchedulerSlot:
         self.admits = hooks.admit is not None
         self.chunks = hooks.chunk is not None
         self.picks_victims = hooks.victim is not None
+        self.changes = QueueChanges()
+        self._least_blocks: int | None = None
+        """The fewest blocks that one of those that wait needs, None if not known."""
         self.due = True
         self.iterations = 0
         self._hooks = hooks
@@ -141,6 +151,45 @@ class SchedulerSlot:
         self._view = EngineView(state)
         self._asked_at = 0
         self._wake: int | None = None
+
+    def came(self, request: Request) -> None:
+        """``request`` waits behind the others."""
+        self.due = True
+        if self.admits:
+            self.changes.came(request)
+            self._note(request)
+
+    def returned(self, request: Request) -> None:
+        """``request`` was preempted and waits before the others."""
+        self.due = True
+        if self.admits:
+            self.changes.returned(request)
+            self._note(request)
+
+    def left(self, request: Request) -> None:
+        """``request`` is about to be admitted."""
+        if self.admits:
+            self.changes.left(request)
+            if self._least_blocks is not None and self._state.blocks_to_admit(request) == self._least_blocks:
+                self._least_blocks = None
+
+    def emptied(self) -> None:
+        """Nothing waits any more."""
+        self.changes.emptied()
+        self._least_blocks = None
+
+    def any_fits(self) -> bool:
+        """Whether there are blocks for one of those that wait; with a prefix cache that is left to the trial."""
+        state = self._state
+        if state.cache is not None:
+            return True
+        if self._least_blocks is None:
+            self._least_blocks = min(map(state.blocks_to_admit, state.waiting), default=MANY)
+        return self._least_blocks <= state.total_blocks - state.used_blocks - state.watermark_blocks
+
+    def _note(self, request: Request) -> None:
+        if self._least_blocks is not None:
+            self._least_blocks = min(self._least_blocks, self._state.blocks_to_admit(request))
 
     def iterations_to_wake(self) -> int:
         """Iterations that may end before ``admit`` is to be asked again though nothing happens."""
@@ -155,25 +204,34 @@ class SchedulerSlot:
         """Whom admission tries, in this order: the policy's answer, none if it isn't due."""
         admit = self._hooks.admit
         woken = self._wake is not None and self.iterations - self._asked_at >= self._wake
-        if admit is None or not (self.due or woken):
+        if admit is None or not (self.due or woken) or not self.any_fits():
             return deque()
         waiting = self._state.waiting
-        shown = LazyRequests(waiting)
+        shown = WaitingRequests(waiting, self.changes)
         answer = admit(shown, self._view.refreshed())
-        if not isinstance(answer, Iterable):
+        self.changes = QueueChanges()
+        chosen: deque[Request]
+        if answer is shown:
+            chosen = waiting
+        elif isinstance(answer, CheckedOrder):
+            chosen = self._one_by_one(answer)
+        elif isinstance(answer, Iterable):
+            chosen = self._checked(list(answer))
+        else:
             raise self._illegal(f"admit returned {_short(answer)}, which isn't a sequence of waiting requests")
-        chosen = waiting if answer is shown else self._checked(list(answer))
         self.due = False
         self._asked_at = self.iterations
         self._wake = self._checked_wake()
         return chosen
 
-    def chunk(self, request: Request, most: int) -> int:
-        """Prefill tokens for ``request``: ``most`` without a policy's word."""
+    def chunk(self, request: Request, most: int, left: int) -> int:
+        """Prefill tokens for ``request`` of the ``left`` that the iteration has: ``most`` without a policy's word."""
         ask = self._hooks.chunk
         if ask is None:
             return most
+        self._view.tokens_left = left
         answer = ask(request.as_placed(self._state.decodes.steps), most, self._view.refreshed())
+        self._view.tokens_left = self._state.token_budget
         if type(answer) is not int or not 0 <= answer <= most:
             raise self._illegal(f"chunk gave request {request.id} {_short(answer)} tokens, not 0 to {most}")
         return answer
@@ -190,6 +248,19 @@ class SchedulerSlot:
             if request.id == chosen:
                 return request
         raise self._illegal(f"victim returned {_short(answer)}, which isn't one of the candidates")
+
+    def _one_by_one(self, order: CheckedOrder) -> deque[Request]:
+        """Those that an order names first, as many as could be admitted and one more; most often the queue's own."""
+        waiting, found = self._state.waiting, deque[Request]()
+        as_they_wait = iter(waiting)
+        for request_id in islice(order.ids, self._state.seats - len(self._state.running) + 1):
+            request = next(as_they_wait, None)
+            if request is None or request.id != request_id:
+                request = next((one for one in waiting if one.id == request_id), None)
+            if request is None:
+                raise self._illegal(f"admit named request {request_id}, which isn't waiting at replica {self._where}")
+            found.append(request)
+        return found
 
     def _checked(self, answer: Sequence[object]) -> deque[Request]:
         """The waiting requests that were named."""

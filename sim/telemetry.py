@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from sim.api import NS_PER_S
+from sim.member import State
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | dict[str, Json] | None"
 
@@ -29,8 +30,11 @@ def row_limit(replicas: int) -> int:
 class TelemetryRow:
     """The cluster at one instant; the tuples hold one entry per replica, counters are cumulative.
 
-    ``kv_usage``: share of the KV blocks in use (0..1). ``mean_completion_s``: mean end-to-end latency of the
-    requests finished so far, None before the first.
+    ``states``: ``off``, ``starting``, ``ready``, ``draining`` or ``down``. ``kv_usage``: share of the KV blocks in use
+    (0..1). ``mean_completion_s``: mean end-to-end latency of the requests finished so far, None before the first.
+    ``completion_ns`` and ``ttft_ns``: sums over these requests. ``prefill_tokens``: computed by ended iterations, those
+    of restarts too. ``prefix_query_tokens`` and ``prefix_hit_tokens``: looked for in prefix caches, and found.
+    ``cost_usd``: of the replicas so far.
     """
 
     t_ns: int
@@ -42,6 +46,14 @@ class TelemetryRow:
     finished: int
     mean_completion_s: float | None
     generated_tokens: int
+    states: tuple[State, ...]
+    completion_ns: int
+    ttft_ns: int
+    prefill_tokens: int
+    prefix_query_tokens: int
+    prefix_hit_tokens: int
+    crash_restarts: int
+    cost_usd: float
 
 
 class Observer(Protocol):
@@ -61,6 +73,16 @@ _SERIES: tuple[tuple[str, str, bool, Callable[[TelemetryRow], Json]], ...] = (
     ("cluster:finished_requests", "requests", False, lambda row: row.finished),
     ("cluster:mean_completion_s", "s", False, lambda row: row.mean_completion_s),
     ("vllm:generation_tokens_total", "tokens", False, lambda row: row.generated_tokens),
+    ("vllm:prompt_tokens_total", "tokens", False, lambda row: row.prefill_tokens),
+    ("vllm:prefix_cache_queries_total", "tokens", False, lambda row: row.prefix_query_tokens),
+    ("vllm:prefix_cache_hits_total", "tokens", False, lambda row: row.prefix_hit_tokens),
+    ("vllm:e2e_request_latency_seconds_sum", "s", False, lambda row: row.completion_ns / NS_PER_S),
+    ("cluster:finished_ttft_seconds_sum", "s", False, lambda row: row.ttft_ns / NS_PER_S),
+    ("cluster:replica_state", "state", True, lambda row: row.states),
+    ("cluster:replicas_ready", "replicas", False, lambda row: row.states.count("ready")),
+    ("cluster:replicas_starting", "replicas", False, lambda row: row.states.count("starting")),
+    ("cluster:crash_restarts_total", "restarts", False, lambda row: row.crash_restarts),
+    ("cluster:cost_usd", "USD", False, lambda row: row.cost_usd),
 )
 
 

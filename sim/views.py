@@ -144,7 +144,7 @@ class ReplicaView:
 
     @property
     def waiting(self) -> Sequence[ReplicaRequest]:
-        return tuple([request.as_placed() for request in self._replica.waiting])
+        return tuple([request.as_waiting() for request in self._replica.waiting])
 
     @property
     def running(self) -> Sequence[ReplicaRequest]:

@@ -1,9 +1,10 @@
 """The process of one sealed design: loads its source, then answers decisions over a pipe until the pipe closes.
 
-Started by :mod:`sessions.experiments.sealed` as ``python -P -s -S design_host.py READ_FD WRITE_FD PARENT_PID`` with
+Started by :mod:`sessions.experiments.sealed` as ``python -P -s -S design_host.py READ_FD WRITE_FD PARENT_PID``, or
+forked from one that was started with ``--zygote SOCKET_FD PARENT_PID`` (:mod:`sessions.experiments.zygote`), with
 nothing but a hash seed in its environment. Standard library only: this folder's few stdlib-only files and the
-simulator's contract (``sim.api``, ``sim.errors``, ``sim.adapt``) are loaded by path, and no other module of the product
-can be imported here.
+simulator's contract (``sim.api``, ``sim.errors``, ``sim.hooks``, ``sim.adapt``) are loaded by path, and no other module
+of the product can be imported here.
 Invariants: it is locked down before the design arrives; a failure of the design leaves as one FAILED frame, or as the
 end of this process.
 """
@@ -14,8 +15,9 @@ import importlib.util
 import os
 import sys
 import types
-from collections.abc import Iterable
 from pathlib import Path
+
+SLOTS = ("router", "scheduler", "autoscaler")
 
 
 def _bootstrap() -> None:
@@ -23,12 +25,14 @@ def _bootstrap() -> None:
     root = Path(__file__).resolve().parents[2]
     for package, files in (
         ("sim", ("api", "errors", "hooks")),
-        ("sim.adapt", ("loading", "overlay", "router")),
+        ("sim.adapt", ("loading", "overlay", *SLOTS)),
         ("sessions", ()),
         ("sessions.experiments", ("wire", "processes", "lockdown", "design_source", "design_views")),
+        ("sessions.experiments", tuple(f"design_{slot}" for slot in SLOTS)),
     ):
-        sys.modules[package] = types.ModuleType(package)
-        sys.modules[package].__path__ = []
+        if package not in sys.modules:
+            sys.modules[package] = types.ModuleType(package)
+            sys.modules[package].__path__ = []
         for file in files:
             name = f"{package}.{file}"
             spec = importlib.util.spec_from_file_location(name, root / package.replace(".", "/") / f"{file}.py")
@@ -43,132 +47,131 @@ if __name__ == "__main__":
     _bootstrap()
 
 from sessions.experiments import lockdown, processes, wire  # noqa: E402
+from sessions.experiments.design_autoscaler import AutoscalerDesk  # noqa: E402
+from sessions.experiments.design_router import RouterDesk  # noqa: E402
+from sessions.experiments.design_scheduler import SchedulerDesk  # noqa: E402
 from sessions.experiments.design_source import ALLOWED_IMPORTS, DesignError, compile_source, describe  # noqa: E402
-from sessions.experiments.design_views import ClusterView, HeldQueue, ReplicaView  # noqa: E402
-from sim.adapt.router import load_router  # noqa: E402
-from sim.api import HeldRequest, ReplicaRequest, Router  # noqa: E402
 from sim.errors import SimError  # noqa: E402
+
+_DESKS: dict[str, type[RouterDesk] | type[SchedulerDesk] | type[AutoscalerDesk]] = {
+    "router": RouterDesk,
+    "scheduler": SchedulerDesk,
+    "autoscaler": AutoscalerDesk,
+}
 
 
 class Host:
-    """One design, its mirror of the held queue, and its end of the wire."""
+    """One design and its end of the wire."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        self._read_fd = read_fd
-        self._write_fd = write_fd
-        self._queue = HeldQueue()
-        self._cluster = ClusterView()
-        self._replicas: dict[int, ReplicaView] = {}
+        self._wire = wire.Wire(read_fd, write_fd)
 
     def run(self) -> None:
         """Loads the design, then answers until the pipe closes or the design fails."""
         source = b""
         try:
-            seed, source = self._receive_design()
-            router = _build(source, seed)
-            wire.send_bytes(self._write_fd, wire.LOADED, b"")
+            slot, seed, source = self._receive_design()
+            desk = _DESKS[slot](_namespace(source), seed, self)
+            self._wire.send(wire.DONE, desk.loaded())
             while True:
-                kind, payload = wire.receive(self._read_fd, wire.MAX_FRAME)
-                if kind != wire.DECIDE:
-                    raise wire.WireError("expected a decision")
-                self._decide(router, wire.numbers_of(payload, 1))
+                kind, frame = self._wire.receive(wire.MAX_FRAME)
+                if kind == wire.FLEET:
+                    for line in frame[wire.HEAD :].decode("utf-8", "surrogatepass").split("\n"):
+                        desk.describe(line.split("\t"))
+                    self._wire.send(wire.DONE, ())
+                else:
+                    self._wire.send(wire.DONE, desk.answer(kind, self._wire.numbers(frame)))
         except wire.WireError:
             return
         except DesignError as error:
             self._fail(error)
+        except SimError as error:
+            self._fail(DesignError("interface", str(error)))
         except BaseException as error:
             self._fail(describe(error, source))
 
-    def _receive_design(self) -> tuple[int, bytes]:
-        kind, payload = wire.receive(self._read_fd, wire.MAX_FRAME)
+    def want(self, *wanted: int) -> tuple[int, ...]:
+        """A look at something that the question didn't tell."""
+        self._wire.send(wire.WANT, list(wanted))
+        kind, frame = self._wire.receive(wire.MAX_FRAME)
+        if kind != wire.NUMBERS:
+            raise wire.WireError("expected numbers")
+        return self._wire.numbers(frame)
+
+    def _receive_design(self) -> tuple[str, int, bytes]:
+        kind, frame = self._wire.receive(wire.MAX_FRAME)
         if kind != wire.LOAD:
             raise wire.WireError("expected a design")
-        seed, memory_bytes, cpu_s = wire.LOAD_HEAD.unpack_from(payload)
+        payload = frame[wire.HEAD :]
+        seed, memory_bytes, cpu_s, slot = wire.LOAD_HEAD.unpack_from(payload)
         processes.limit_resources(memory_bytes, cpu_s)
-        return seed, payload[wire.LOAD_HEAD.size :]
-
-    def _decide(self, router: Router, numbers: list[int]) -> None:
-        now_ns, block_tokens, new, replicas = numbers[: wire.DECIDE_HEAD]
-        at, step = wire.DECIDE_HEAD, wire.NEW_FIELDS
-        end = at + new * step
-        self._queue._add(tuple(HeldRequest(*numbers[i : i + step]) for i in range(at, end, step)))
-        step = wire.REPLICA_FIELDS
-        views = tuple(self._replica(*numbers[i : i + step]) for i in range(end, end + replicas * step, step))
-        self._cluster._at(now_ns, block_tokens, views)
-        answer = router.route(self._queue, self._cluster)
-        ids = self._assignments(answer)
-        for request_id in ids[::2]:
-            self._queue._remove(request_id)
-        wire.send_numbers(self._write_fd, wire.ASSIGN, ids)
-
-    def _replica(self, id: int, accepts: int, waiting: int, running: int, used: int, total: int) -> ReplicaView:
-        view = self._replicas.get(id)
-        if view is None:
-            view = self._replicas[id] = ReplicaView(self._fetch)
-        view._at(id, accepts, waiting, running, used, total)
-        return view
-
-    def _assignments(self, answer: Iterable[object]) -> list[int]:
-        """Request and replica ids, one after the other. More pairs than held requests are cut off: they are illegal
-        already, and an endless generator must not fill the memory."""
-        ids: list[int] = []
-        most = len(self._queue) + 1
-        try:
-            pairs = iter(answer)
-        except TypeError as error:
-            words = f"route must return (request, replica) pairs, but it returned {type(answer).__name__}."
-            raise DesignError("interface", words) from error
-        for pair in pairs:
-            ids.extend(_ids_of(pair))
-            if len(ids) >= wire.ASSIGN_FIELDS * most:
-                break
-        return ids
-
-    def _fetch(self, replica: int, which: int) -> tuple[ReplicaRequest, ...]:
-        wire.send_numbers(self._write_fd, wire.WANT, [replica, which])
-        kind, payload = wire.receive(self._read_fd, wire.MAX_FRAME)
-        if kind != wire.LIST:
-            raise wire.WireError("expected a list")
-        numbers, step = wire.numbers_of(payload, wire.LIST_FIELDS), wire.LIST_FIELDS
-        return tuple(ReplicaRequest(*numbers[i : i + step]) for i in range(0, len(numbers), step))
+        return wire.SLOTS[slot], seed, payload[wire.LOAD_HEAD.size :]
 
     def _fail(self, error: DesignError) -> None:
         text = f"{error.outcome}\n{error}".encode("utf-8", "replace")[: wire.MAX_TEXT]
         try:
-            wire.send_bytes(self._write_fd, wire.FAILED, text)
+            self._wire.send_bytes(wire.FAILED, text)
         except wire.WireError:
             return
 
 
-def _ids_of(pair: object) -> list[int]:
-    ids = [getattr(part, "id", None) for part in pair] if isinstance(pair, tuple | list) else []
-    numbers = [number for number in ids if type(number) is int and abs(number) <= wire.INT64_MAX]
-    if len(ids) != wire.ASSIGN_FIELDS or len(numbers) != len(ids):
-        raise DesignError(
-            "illegal", f"The design answered with a {type(pair).__name__} that is no (request, replica) pair."
-        )
-    return numbers
-
-
-def _build(source: bytes, seed: int) -> Router:
-    """The policy that the source defines; raises :class:`DesignError` or whatever the source raises."""
+def _namespace(source: bytes) -> dict[str, object]:
+    """The globals of the module that the source is; raises :class:`DesignError` or whatever the source raises."""
     code = compile_source(source)
     module = types.ModuleType("policy")
     sys.modules["policy"] = module  # dataclasses look their module up by name
     exec(code, module.__dict__)
-    try:
-        return load_router(module.__dict__, seed)
-    except SimError as error:
-        raise DesignError("interface", str(error)) from error
+    return module.__dict__
 
 
 def main(arguments: list[str]) -> None:
-    read_fd, write_fd, parent = map(int, arguments)
+    if arguments[0] == "--zygote":
+        read_fd, write_fd = _forked(*map(int, arguments[1:]))
+    else:
+        read_fd, write_fd, parent = map(int, arguments)
+        processes.die_with_parent(parent)
+        os.environ.clear()
+        os.chdir("/")
+    lockdown.lock_down(ALLOWED_IMPORTS)
+    Host(read_fd, write_fd).run()
+
+
+def _forked(socket_fd: int, parent: int) -> tuple[int, int]:
+    """Forks whenever it is asked to, and only returns in what it forked: with the descriptors of its wire."""
+    import gc
+    import socket
+
     processes.die_with_parent(parent)
     os.environ.clear()
     os.chdir("/")
-    lockdown.lock_down(ALLOWED_IMPORTS)
-    Host(read_fd, write_fd).run()
+    lockdown.warm_up(ALLOWED_IMPORTS)
+    gc.collect()
+    gc.freeze()
+    me, asks = os.getpid(), socket.socket(fileno=socket_fd)
+    while True:
+        question, descriptors, _, _ = socket.recv_fds(asks, 16, 2)
+        if not question:
+            os._exit(0)
+        if question[:1] == b"F":
+            answer = os.fork()
+            if not answer:
+                processes.die_with_parent(me)
+                os.setsid()
+                asks.close()
+                return descriptors[0], descriptors[1]
+            for descriptor in descriptors:
+                os.close(descriptor)
+        else:
+            answer = _exit_code(int.from_bytes(question[1:], "little"), os.WNOHANG if question[:1] == b"P" else 0)
+        asks.send(answer.to_bytes(4, "little", signed=True))
+
+
+def _exit_code(pid: int, options: int) -> int:
+    try:
+        found, status = os.waitpid(pid, options)
+    except ChildProcessError:
+        return 0
+    return os.waitstatus_to_exitcode(status) if found else -(2**31)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,49 @@
-"""What a sealed design sees: the views of :mod:`sim.api`, rebuilt in its process from packed records.
+"""What sealed routers and autoscalers see: the views of :mod:`sim.api`, rebuilt in their process from packed records.
 
 Standard library only; loaded by path in the design's process. The design's process holds nothing else of the
 simulation: no output length, no clock but ``now_ns``, no object of the simulator. Views are read-only and live, as in
-the simulator's own process: one kept beyond its call shows the present. A replica's two lists are fetched when they
-are first asked for in a call, unless their length says that they are empty.
+the simulator's own process: one kept beyond its call shows the present. What is dear to tell (a replica's two lists,
+its KV blocks in use, what its cache has) is fetched when it is first asked for in a call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import overload
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, overload
 
-from sim.api import NS_PER_S, HeldRequest, ReplicaRequest
+from sessions.experiments import wire
+from sim.api import NS_PER_S, Hardware, HeldRequest, ReplicaRequest
+
+
+class Link(Protocol):
+    """The way to the simulator, in the middle of a call."""
+
+    def want(self, *wanted: int) -> tuple[int, ...]:
+        """A look at something (:data:`wire.WAITING` and its like), in numbers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """What stays the same of a replica."""
+
+    id: int
+    pool: str
+    kv_blocks_total: int
+    hardware: Hardware
 
 
 class HeldQueue(Sequence[HeldRequest]):
     """The held requests in order of arrival; ``new`` are those that came since the last call."""
 
-    __slots__ = ("_by_id", "_list", "_new")
+    __slots__ = ("_by_id", "_last", "_list", "_new")
 
     def __init__(self) -> None:
         self._by_id: dict[int, HeldRequest] = {}
         self._list: list[HeldRequest] | None = None
         self._new: tuple[HeldRequest, ...] = ()
+        self._last = -1
 
     @property
     def new(self) -> tuple[HeldRequest, ...]:
@@ -52,110 +73,214 @@ class HeldQueue(Sequence[HeldRequest]):
         return self._list[index]
 
     def _add(self, new: tuple[HeldRequest, ...]) -> None:
+        """What arrived, and what came back from a failed replica and takes its place by arrival again."""
         self._new = new
         self._list = None
+        in_order = True
         for request in new:
             self._by_id[request.id] = request
+            in_order = in_order and request.id > self._last
+            self._last = max(self._last, request.id)
+        if not in_order:
+            self._by_id = dict(sorted(self._by_id.items()))
+
+    def _holds(self, request: HeldRequest) -> bool:
+        """Whether this very object is held."""
+        return self._by_id.get(request.id) is request
 
     def _remove(self, request_id: int) -> None:
         self._list = None
         self._by_id.pop(request_id, None)
 
 
+class Moment:
+    """What the simulator has told of the replicas at the present instant, and what was fetched since."""
+
+    __slots__ = ("blocks", "cached", "link", "lists", "now_ns", "numbers", "queue")
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.now_ns = 0
+        self.numbers: tuple[int, ...] = ()
+        """The question; its last numbers are those of the replicas."""
+        self.blocks: tuple[int, ...] = ()
+        self.lists: dict[tuple[int, int], tuple[ReplicaRequest, ...]] = {}
+        self.cached: dict[int, tuple[int, ...]] = {}
+        self.queue: HeldQueue | None = None
+
+    def move(self, now_ns: int, numbers: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        self.now_ns = now_ns
+        self.numbers = numbers
+        self.blocks = blocks
+        if self.lists:
+            self.lists = {}
+        if self.cached:
+            self.cached = {}
+
+    def list_of(self, place: int, which: int) -> tuple[ReplicaRequest, ...]:
+        found = self.lists.get((place, which))
+        if found is None:
+            found = self.lists[place, which] = placed(self.link.want(which, place))
+        return found
+
+    def cached_tokens(self, request: HeldRequest) -> tuple[int, ...]:
+        """Of a request, on all replicas."""
+        if self.queue is None or not self.queue._holds(request):
+            return self.link.want(wire.CACHED, *_request_numbers(request))
+        found = self.cached.get(request.id)
+        if found is None:
+            found = self.cached[request.id] = self.link.want(wire.CACHED, request.id)
+        return found
+
+
 class ReplicaView:
-    """One replica; ``fetch(replica id, which)`` gets one of its lists."""
+    """One replica; ``place``: among those of the present question, of which there are ``count``."""
 
-    __slots__ = (
-        "_accepts",
-        "_fetch",
-        "_id",
-        "_running",
-        "_running_list",
-        "_total",
-        "_used",
-        "_waiting",
-        "_waiting_list",
-    )
+    __slots__ = ("_facts", "_moment", "_offset", "_place")
 
-    def __init__(self, fetch: Callable[[int, int], tuple[ReplicaRequest, ...]]) -> None:
-        self._fetch = fetch
-
-    def _at(self, id: int, accepts: int, waiting: int, running: int, used: int, total: int) -> None:
-        """Moves the view to the present instant."""
-        self._id = id
-        self._accepts = accepts
-        self._waiting = waiting
-        self._running = running
-        self._used = used
-        self._total = total
-        self._waiting_list: tuple[ReplicaRequest, ...] | None = None
-        self._running_list: tuple[ReplicaRequest, ...] | None = None
+    def __init__(self, moment: Moment, facts: ReplicaFacts, place: int, count: int) -> None:
+        self._moment = moment
+        self._facts = facts
+        self._place = place
+        self._offset = wire.REPLICA_FIELDS * (place - count)
 
     @property
     def id(self) -> int:
-        return self._id
+        return self._facts.id
 
     @property
     def accepts(self) -> bool:
-        return self._accepts != 0
+        return self._moment.numbers[self._offset + 1] == 0
+
+    @property
+    def state(self) -> str:
+        return wire.STATES[self._moment.numbers[self._offset + 1]]
+
+    @property
+    def pool(self) -> str:
+        return self._facts.pool
+
+    @property
+    def hardware(self) -> Hardware:
+        return self._facts.hardware
 
     @property
     def num_waiting(self) -> int:
-        return self._waiting
+        return self._moment.numbers[self._offset + 2]
 
     @property
     def num_running(self) -> int:
-        return self._running
+        return self._moment.numbers[self._offset + 3]
 
     @property
     def kv_blocks_used(self) -> int:
-        return self._used
+        moment = self._moment
+        if not moment.blocks:
+            moment.blocks = moment.link.want(wire.BLOCKS)
+        return moment.blocks[self._place]
 
     @property
     def kv_blocks_total(self) -> int:
-        return self._total
+        return self._facts.kv_blocks_total
 
     @property
     def waiting(self) -> Sequence[ReplicaRequest]:
-        if self._waiting_list is None:
-            self._waiting_list = self._fetch(self._id, 0) if self._waiting else ()
-        return self._waiting_list
+        return self._moment.list_of(self._place, wire.WAITING) if self.num_waiting else ()
 
     @property
     def running(self) -> Sequence[ReplicaRequest]:
-        if self._running_list is None:
-            self._running_list = self._fetch(self._id, 1) if self._running else ()
-        return self._running_list
+        return self._moment.list_of(self._place, wire.RUNNING) if self.num_running else ()
+
+    def cached_tokens(self, request: HeldRequest) -> int:
+        return self._moment.cached_tokens(request)[self._place] if request.prefix_hashes else 0
+
+
+class ReplicaViews:
+    """Views of the replicas that exist, which are seldom others than at the last question."""
+
+    __slots__ = ("_facts", "_ids", "moment", "views")
+
+    def __init__(self, link: Link) -> None:
+        self.moment = Moment(link)
+        self.views: tuple[ReplicaView, ...] = ()
+        self._ids: tuple[int, ...] = ()
+        self._facts: dict[int, ReplicaFacts] = {}
+
+    def describe(self, fields: Sequence[str]) -> None:
+        """The line of a replica."""
+        number, pool, blocks = int(fields[1]), fields[2], int(fields[3])
+        self._facts[number] = ReplicaFacts(number, pool, blocks, hardware(fields[4:]))
+
+    def move(self, now_ns: int, numbers: tuple[int, ...], count: int, blocks_told: int) -> tuple[ReplicaView, ...]:
+        """The views at ``now_ns``; the last numbers are those of the ``count`` replicas."""
+        start, step = len(numbers) - wire.REPLICA_FIELDS * count, wire.REPLICA_FIELDS
+        ids = numbers[start::step]
+        if ids != self._ids:
+            self._ids = ids
+            views = [ReplicaView(self.moment, self._facts[id], place, count) for place, id in enumerate(ids)]
+            self.views = tuple(views)
+        self.moment.move(now_ns, numbers, numbers[start + 4 :: step] if blocks_told else ())
+        return self.views
 
 
 class ClusterView:
     """The cluster."""
 
-    __slots__ = ("_block_tokens", "_now_ns", "_replicas")
+    __slots__ = ("_block_tokens", "_content_block_tokens", "_views")
 
-    def __init__(self) -> None:
-        self._now_ns = 0
+    def __init__(self, views: ReplicaViews) -> None:
+        self._views = views
         self._block_tokens = 0
-        self._replicas: tuple[ReplicaView, ...] = ()
+        self._content_block_tokens = 0
 
-    def _at(self, now_ns: int, block_tokens: int, replicas: tuple[ReplicaView, ...]) -> None:
-        """Moves the view to the present instant."""
-        self._now_ns = now_ns
-        self._block_tokens = block_tokens
-        self._replicas = replicas
+    def _describe(self, fields: Sequence[str]) -> None:
+        self._block_tokens, self._content_block_tokens = int(fields[1]), int(fields[2])
 
     @property
     def now_ns(self) -> int:
-        return self._now_ns
+        return self._views.moment.now_ns
 
     @property
     def now_s(self) -> float:
-        return self._now_ns / NS_PER_S
+        return self._views.moment.now_ns / NS_PER_S
 
     @property
     def block_tokens(self) -> int:
         return self._block_tokens
 
     @property
+    def content_block_tokens(self) -> int:
+        return self._content_block_tokens
+
+    @property
     def replicas(self) -> Sequence[ReplicaView]:
-        return self._replicas
+        return self._views.views
+
+
+def placed(numbers: tuple[int, ...]) -> tuple[ReplicaRequest, ...]:
+    """Requests of PLACED_FIELDS each."""
+    step = wire.PLACED_FIELDS
+    return tuple([ReplicaRequest(*numbers[i : i + step]) for i in range(0, len(numbers), step)])
+
+
+def hardware(fields: Sequence[str]) -> Hardware:
+    gpu, tensor_parallel, memory, bandwidth, tflops, usd = fields
+    return Hardware(gpu, int(tensor_parallel), int(memory), int(bandwidth), int(tflops), float.fromhex(usd))
+
+
+def held(numbers: tuple[int, ...], start: int, count: int) -> tuple[tuple[HeldRequest, ...], int]:
+    """``count`` requests from ``start`` on, and where they end."""
+    found = []
+    for _ in range(count):
+        end = start + wire.REQUEST_FIELDS
+        number, arrival, prompt, priority, session, slo, restarts, hashes = numbers[start:end]
+        start = end + hashes
+        prefix = numbers[end:start] if hashes else ()
+        found.append(HeldRequest(number, arrival, prompt, priority, session, slo, prefix, restarts))
+    return tuple(found), start
+
+
+def _request_numbers(request: HeldRequest) -> tuple[int, ...]:
+    r = request
+    fixed = (r.id, r.arrival_ns, r.prompt_tokens, r.priority, r.session, r.ttft_slo_ns, r.restarts)
+    return (*fixed, len(r.prefix_hashes), *r.prefix_hashes)

@@ -16,15 +16,25 @@ import asyncio
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sessions.experiments.processes import available_cores
 from sessions.experiments.worker_process import WorkerDied, WorkerProcess
-from sessions.playground import CHECK_DEADLINE_S, Check, CheckResult, Job, JobResult, find_playground
+from sessions.playground import (
+    CHECK_DEADLINE_S,
+    Check,
+    CheckResult,
+    DesignUnderTest,
+    Job,
+    JobResult,
+    OnProgress,
+    find_playground,
+)
 
 _MAX_DEFAULT_WORKERS = 8
 _KEPT_RESULTS = 2048
 
-Key = tuple[str, str, str, str, str, int]
+Key = tuple[str, ...]
 
 
 class ResultCache:
@@ -77,9 +87,13 @@ class Pool:
         return len(self._workers)
 
     async def run(
-        self, jobs: Sequence[Job], on_result: Callable[[int, JobResult], None] | None = None
+        self,
+        jobs: Sequence[Job],
+        on_result: Callable[[int, JobResult], None] | None = None,
+        on_progress: Callable[[int, float, float], None] | None = None,
     ) -> list[JobResult]:
-        """Runs ``jobs``; ``on_result`` is told index and result as each is done.
+        """Runs ``jobs``; ``on_result`` is told index and result as each is done, ``on_progress`` index, simulated time
+        reached and that of the last arrival (s) while they run.
 
         Raises :class:`sessions.errors.SessionError` when an evaluation could not be carried out for a reason that is
         not the design's (unknown scenario, a simulator that fails); the other jobs are then cancelled.
@@ -91,7 +105,8 @@ class Pool:
         ]
 
         async def one(index: int) -> JobResult:
-            result = await self._cached(pinned[index], keys[index])
+            told = None if on_progress is None else partial(on_progress, index)
+            result = await self._cached(pinned[index], keys[index], told)
             if on_result is not None:
                 on_result(index, result)
             return result
@@ -118,24 +133,24 @@ class Pool:
         """Ends all workers. Safe to call twice."""
         await asyncio.gather(*(worker.kill() for worker in self._workers))
 
-    async def _cached(self, job: Job, key: Key) -> JobResult:
-        if job.hash_seed:
-            return await self._run(job)
+    async def _cached(self, job: Job, key: Key, on_progress: OnProgress | None) -> JobResult:
+        if job.hash_seed or job.requests_to:
+            return await self._run(job, on_progress)
         async with self._cache.lock(key):
             result = self._cache.get(key, job.telemetry)
             if result is None:
-                result = await self._run(job)
+                result = await self._run(job, on_progress)
                 self._cache.put(key, result)
         return result
 
-    async def _run(self, task: Job | Check) -> JobResult:
+    async def _run(self, task: Job | Check, on_progress: OnProgress | None = None) -> JobResult:
         """On the next idle worker; once more on a fresh process if the worker dies under it."""
         worker = await self._idle.get()
         try:
             try:
-                return await worker.call(task)
+                return await worker.call(task, on_progress)
             except WorkerDied:
-                return await worker.call(task)
+                return await worker.call(task, on_progress)
         except WorkerDied as death:
             what = f"ran seed {task.seed} of {task.design.name}" if isinstance(task, Job) else "checked the design"
             words = f"The process that {what} ended twice ({death})."
@@ -147,7 +162,7 @@ class Pool:
 def _keys(jobs: Sequence[Job]) -> list[Key]:
     """What each job's result depends on, by content."""
     scenarios: dict[tuple[str, str, tuple[tuple[str, str], ...]], tuple[str, str]] = {}
-    designs: dict[tuple[str, str, str, str | None], str] = {}
+    designs: dict[DesignUnderTest, str] = {}
     keys: list[Key] = []
     for job in jobs:
         scenario = (job.playground, job.scenario, job.overrides)
@@ -155,10 +170,13 @@ def _keys(jobs: Sequence[Job]) -> list[Key]:
             playground = find_playground(job.playground)
             digest = playground.scenario(job.scenario, dict(job.overrides)).digest
             scenarios[scenario] = playground.simulator_version(), digest
-        d = job.design
-        design = (d.playground, d.slot, d.name, d.source)
-        if design not in designs:
-            designs[design] = d.digest
+        pairs = sorted((*job.others, (job.slot, job.design)), key=lambda pair: pair[0])
+        named = [(slot, dataclasses.replace(design, slot=slot)) for slot, design in pairs]
+        for _, design in named:
+            if design not in designs:
+                designs[design] = design.digest
         version, digest = scenarios[scenario]
-        keys.append((job.playground, version, job.scenario_digest or digest, job.slot, designs[design], job.seed))
+        digest = job.scenario_digest or digest
+        content = [text for slot, design in named for text in (slot, designs[design])]
+        keys.append((job.playground, version, digest, *content, *(job.trace or ()), str(job.seed)))
     return keys

@@ -1,4 +1,4 @@
-"""The simulator's end of a sealed design: a router whose decisions are made in a process of their own.
+"""The simulator's end of a sealed design: a process of its own in which one policy's decisions are made.
 
 A design that does not ship with the product always runs like this. Its process (:mod:`design_host`) starts
 without environment in its own session, with its output going nowhere and no descriptor but the two pipes; it is sent
@@ -7,7 +7,8 @@ the user's rights; the stronger levels lock down the same process between its st
 
 Invariants: nothing that comes back is trusted (frames are bounded, ids are looked up); a failure is a
 :class:`DesignFailed` with its own outcome and never a decision; no wait outlasts the deadline, whatever a process of
-the design keeps open; when ``close`` returns, the design's process and its group are gone.
+the design keeps open; when ``close`` returns, the design's process and its group are gone. What the policy of a slot is
+asked is in :mod:`sealed_router`, :mod:`sealed_scheduler` and :mod:`sealed_autoscaler`.
 """
 
 from __future__ import annotations
@@ -16,24 +17,22 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Protocol, get_args
+from typing import get_args
 
 from sessions import events as ev
 from sessions.experiments import wire
-from sim.api import Cluster, HeldRequest, Replica, ReplicaRequest
+from sessions.experiments.zygote import HASH_SEED, HOST_COMMAND, Forked, fork_design
 
 ISOLATION = "process"
 MEMORY_BYTES = 1024**3
-_HOST = Path(__file__).with_name("design_host.py")
-_FLAGS = ("-P", "-s", "-S")  # as -I -S, but the hash seed is heeded: nothing else is in the environment
 _OUTCOMES: frozenset[str] = frozenset(get_args(ev.Outcome)) - {"ok"}
 _DECISION_OUTLASTS = 0.5  # of the deadline: a single decision that long is what timed out
+
+Serve = Callable[[tuple[int, ...]], Sequence[int]]
+"""What a design wants to look at, in numbers; raises :class:`wire.WireError` for what there is not."""
 
 
 class DesignFailed(Exception):
@@ -45,43 +44,38 @@ class DesignFailed(Exception):
         self.last_s = last_s
 
 
-class HeldQueue(Protocol):
-    """The queue as the engine hands it over: ``new`` are the requests that were not in it at the last call."""
-
-    @property
-    def new(self) -> Sequence[HeldRequest]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _UnknownReplica:
-    """Stands for a replica id that doesn't exist, so that the engine itself refuses the decision."""
-
-    id: int
-
-
-class SealedRouter:
-    """A router in the sense of :class:`sim.api.Router`, whose ``source`` runs in a child process.
+class SealedDesign:
+    """The child process in which ``source`` is the policy of ``slot``.
 
     ``deadline_s``: wall-clock seconds from now until the process is killed. ``hash_seed`` fixes the order of sets of
-    strings there. Use as a context manager.
+    strings there. ``subject``: what a failure's sentence begins with. ``loaded``: what it answered when it was loaded.
+    Use as a context manager.
     """
 
     def __init__(
-        self, source: str, seed: int, deadline_s: float, memory_bytes: int = MEMORY_BYTES, hash_seed: int = 0
+        self,
+        slot: str,
+        source: str,
+        seed: int,
+        deadline_s: float,
+        memory_bytes: int = MEMORY_BYTES,
+        hash_seed: int = 0,
+        subject: str = "",
     ) -> None:
-        self._held: dict[int, HeldRequest] = {}
+        self._subject = subject
         self._deadline_s = deadline_s
         self._asked = time.monotonic()
-        self._until = self._asked + deadline_s
         self._now_ns: int | None = None
         self._process, self._read_fd, self._write_fd = _start(hash_seed)
+        self._wire = wire.Wire(self._read_fd, self._write_fd, self._asked + deadline_s)
+        head = wire.LOAD_HEAD.pack(seed, memory_bytes, int(self._deadline_s) + 2, wire.SLOTS.index(slot))
         try:
-            self._load(source, seed, memory_bytes)
+            self.loaded = self.ask_bytes(wire.LOAD, head + source.encode("utf-8", "surrogatepass"))
         except BaseException:
             self.close()
             raise
 
-    def __enter__(self) -> SealedRouter:
+    def __enter__(self) -> SealedDesign:
         return self
 
     def __exit__(
@@ -89,21 +83,32 @@ class SealedRouter:
     ) -> None:
         self.close()
 
-    def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> list[tuple[HeldRequest, Replica]]:
-        """Asks the design; raises :class:`DesignFailed`."""
-        self._now_ns = cluster.now_ns
+    def ask(
+        self, now_ns: int, kind: int, numbers: Sequence[int], serve: Serve, least: int, most: int
+    ) -> tuple[int, ...]:
+        """Asks for one decision at ``now_ns``; the answer has ``least`` to ``most`` numbers.
+
+        ``serve`` answers what the design wants to look at before it decides. Raises :class:`DesignFailed`.
+        """
+        self._now_ns = now_ns
         self._asked = time.monotonic()
-        replicas = cluster.replicas
         try:
-            wire.send_numbers(self._write_fd, wire.DECIDE, self._question(queue, cluster, replicas), self._until)
-            while True:
-                limit = 8 * wire.ASSIGN_FIELDS * (len(queue) + 1) + wire.MAX_TEXT
-                kind, payload = wire.receive(self._read_fd, limit, self._until)
-                if kind == wire.ASSIGN:
-                    return self._answer(payload, replicas)
-                self._serve(kind, payload, replicas)
+            self._wire.send(kind, numbers)
+            return self._answer(serve, least, most)
         except wire.WireError as error:
             raise self._failure(error) from error
+
+    def ask_bytes(self, kind: int, payload: bytes) -> tuple[int, ...]:
+        """As :meth:`ask`, for a question that is no decision and needs no look at anything."""
+        try:
+            self._wire.send_bytes(kind, payload)
+            return self._answer(nothing, 0, 1)
+        except wire.WireError as error:
+            raise self._failure(error) from error
+
+    def broke(self, how: str) -> DesignFailed:
+        """The failure of a design whose answer is none; ``how`` has no subject: ``sent ...``."""
+        return self._failure(wire.WireError(how))
 
     def close(self) -> None:
         """Ends the design's process and its group, whatever they are doing; may be called twice."""
@@ -115,64 +120,27 @@ class SealedRouter:
         os.close(self._write_fd)
         self._read_fd = self._write_fd = -1
 
-    def _load(self, source: str, seed: int, memory_bytes: int) -> None:
-        text = source.encode("utf-8", "surrogatepass")
-        head = wire.LOAD_HEAD.pack(seed, memory_bytes, int(self._deadline_s) + 2)
-        try:
-            wire.send_bytes(self._write_fd, wire.LOAD, head + text, self._until)
-            kind, payload = wire.receive(self._read_fd, wire.MAX_TEXT, self._until)
-            if kind != wire.LOADED:
-                self._serve(kind, payload, ())
-        except wire.WireError as error:
-            raise self._failure(error) from error
+    def _answer(self, serve: Serve, least: int, most: int) -> tuple[int, ...]:
+        limit = max(8 * most, wire.MAX_WANT)
+        while True:
+            kind, frame = self._wire.receive(limit)
+            if kind == wire.DONE:
+                numbers = self._wire.numbers(frame)
+                if not least <= len(numbers) <= most:
+                    raise wire.WireError("sent what is no answer")
+                return numbers
+            if kind == wire.WANT:
+                self._wire.send(wire.NUMBERS, serve(self._wire.numbers(frame)))
+            elif kind == wire.FAILED:
+                raise self._failed(frame[wire.HEAD :])
+            else:
+                raise wire.WireError("sent a frame that there is not")
 
-    def _question(self, queue: Sequence[HeldRequest], cluster: Cluster, replicas: Sequence[Replica]) -> list[int]:
-        new = _new_of(queue, self._held)
-        numbers = [cluster.now_ns, cluster.block_tokens, len(new), len(replicas)]
-        for request in new:
-            self._held[request.id] = request
-            numbers += (
-                request.id,
-                request.arrival_ns,
-                request.prompt_tokens,
-                request.priority,
-                request.session,
-            )
-        for r in replicas:
-            numbers += (
-                r.id,
-                r.accepts,
-                r.num_waiting,
-                r.num_running,
-                r.kv_blocks_used,
-                r.kv_blocks_total,
-            )
-        return numbers
-
-    def _answer(self, payload: bytes, replicas: Sequence[Replica]) -> list[tuple[HeldRequest, Replica]]:
-        """Ids as the engine's own objects. What is unknown is handed on as such: judging is the engine's."""
-        ids = wire.numbers_of(payload, wire.ASSIGN_FIELDS)
-        by_id = {replica.id: replica for replica in replicas}
-        pairs: list[tuple[HeldRequest, Replica]] = []
-        for request_id, replica_id in zip(ids[::2], ids[1::2], strict=True):
-            request = self._held.get(request_id) or HeldRequest(request_id, 0, 0)
-            pairs.append((request, by_id.get(replica_id) or _UnknownReplica(replica_id)))  # type: ignore[arg-type]
-        for request_id in ids[::2]:
-            self._held.pop(request_id, None)
-        return pairs
-
-    def _serve(self, kind: int, payload: bytes, replicas: Sequence[Replica]) -> None:
-        """Anything but an answer: a list is wanted, or the design has failed."""
-        if kind == wire.WANT:
-            wanted = _list_of(wire.numbers_of(payload, 1), replicas)
-            wire.send_numbers(self._write_fd, wire.LIST, wanted, self._until)
-        elif kind == wire.FAILED:
-            outcome, _, words = payload.decode("utf-8", "replace").partition("\n")
-            if outcome not in _OUTCOMES:
-                raise wire.WireError("failed in a way that there is not")
-            raise DesignFailed(outcome, self._when(_printable(words)), self._last_s())  # type: ignore[arg-type]
-        else:
-            raise wire.WireError("sent a frame that there is not")
+    def _failed(self, payload: bytes) -> DesignFailed:
+        outcome, _, words = payload[: wire.MAX_TEXT].decode("utf-8", "replace").partition("\n")
+        if outcome not in _OUTCOMES:
+            raise wire.WireError("failed in a way that there is not")
+        return DesignFailed(outcome, self._when(_printable(words)), self._last_s())  # type: ignore[arg-type]
 
     def _failure(self, error: wire.WireError) -> DesignFailed:
         """Why the wire broke, as an outcome."""
@@ -199,7 +167,8 @@ class SealedRouter:
 
     def _when(self, sentence: str) -> str:
         last_s = self._last_s()
-        return sentence if last_s is None else f"At {last_s:.3f} s of simulated time: {sentence}"
+        when = "" if last_s is None else f"At {last_s:.3f} s of simulated time: "
+        return f"{self._subject}{when}{sentence}"
 
     def _last_s(self) -> float | None:
         return None if self._now_ns is None else self._now_ns / 1e9
@@ -208,24 +177,20 @@ class SealedRouter:
         """Also when the process itself has ended: what it left in its group has not."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # what was just forked may have no group of its own yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
 
-def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes], int, int]:
+def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes] | Forked, int, int]:
     """The design's process, and this side's read and write descriptors."""
     child_reads, parent_writes = os.pipe()
     parent_reads, child_writes = os.pipe()
     os.set_blocking(parent_writes, False)
+    process: subprocess.Popen[bytes] | Forked
     try:
-        process = subprocess.Popen(
-            [sys.executable, *_FLAGS, str(_HOST), str(child_reads), str(child_writes), str(os.getpid())],
-            env={"PYTHONHASHSEED": str(hash_seed)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            close_fds=True,
-            pass_fds=(child_reads, child_writes),
-            start_new_session=True,
-        )
+        forked = fork_design(child_reads, child_writes) if hash_seed == HASH_SEED else None
+        process = forked or _spawn(child_reads, child_writes, hash_seed)
     except BaseException:
         os.close(parent_reads)
         os.close(parent_writes)
@@ -236,20 +201,22 @@ def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes], int, int]:
     return process, parent_reads, parent_writes
 
 
-def _new_of(queue: Sequence[HeldRequest], known: dict[int, HeldRequest]) -> Sequence[HeldRequest]:
-    """What the design's process hasn't been sent; a queue that doesn't keep count is searched."""
-    new: Sequence[HeldRequest] | None = getattr(queue, "new", None)
-    return [request for request in queue if request.id not in known] if new is None else new
+def _spawn(child_reads: int, child_writes: int, hash_seed: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*HOST_COMMAND, str(child_reads), str(child_writes), str(os.getpid())],
+        env={"PYTHONHASHSEED": str(hash_seed)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+        pass_fds=(child_reads, child_writes),
+        start_new_session=True,
+    )
 
 
-def _list_of(wanted: list[int], replicas: Sequence[Replica]) -> list[int]:
-    for replica in replicas:
-        if wanted == [replica.id, wire.WAITING] or wanted == [replica.id, wire.RUNNING]:
-            break
-    else:
-        raise wire.WireError("asked for a list that there is not")
-    requests: Sequence[ReplicaRequest] = replica.waiting if wanted[1] == wire.WAITING else replica.running
-    return wire.flat((r.id, r.arrival_ns, r.prompt_tokens, r.processed_tokens, r.restarts) for r in requests)
+def nothing(_wanted: tuple[int, ...]) -> Sequence[int]:
+    """Serves a question with which there is nothing to look at."""
+    raise wire.WireError("asked for a look at what it was not asked about")
 
 
 def _ending(code: int) -> str:

@@ -1,7 +1,7 @@
 """A worker: one long-lived process that runs evaluations and checks, one at a time, apart from study and screen.
 
 ``python -m sessions.experiments.worker [CORE]``: one JSON object a line. In: a job or a check. Out: ``{"ready": PID}``
-once, then per task any number of ``{"progress": simulated seconds}`` and one ``{"result": ...}`` or
+once, then per task any number of ``{"progress": simulated seconds, "of": last arrival}`` and one ``{"result": ...}`` or
 ``{"error": sentence}`` (the evaluation could not be carried out, and not because of the design). It ends when its
 stdin does, so it never outlives the study, not even one that was killed. What a design leaves running is ended before
 its result is sent.
@@ -22,6 +22,7 @@ from pydantic import JsonValue
 
 from sessions.errors import SessionError
 from sessions.experiments import processes
+from sessions.experiments.zygote import keep_zygote, zygote_pid
 from sessions.playground import Check, DesignUnderTest, Job, JobResult, find_playground
 
 _PROGRESS_EVERY_S = 0.2
@@ -38,6 +39,8 @@ def decode_task(line: bytes) -> Job | Check:
         return Check(**fields)
     fields["design"] = DesignUnderTest(**fields["design"])
     fields["overrides"] = tuple((key, value) for key, value in fields["overrides"])
+    fields["others"] = tuple((slot, DesignUnderTest(**design)) for slot, design in fields["others"])
+    fields["trace"] = None if fields["trace"] is None else tuple(fields["trace"])
     return Job(**fields)
 
 
@@ -59,11 +62,11 @@ class _Output:
         self._stream.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         self._stream.flush()
 
-    def progress(self, simulated_s: float) -> None:
+    def progress(self, simulated_s: float, of_s: float) -> None:
         now = time.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + _PROGRESS_EVERY_S
-            self.send({"progress": simulated_s})
+            self.send({"progress": simulated_s, "of": of_s})
 
 
 def _read_jobs(jobs: queue.SimpleQueue[bytes]) -> None:
@@ -81,11 +84,12 @@ def _run(line: bytes, output: _Output) -> dict[str, JsonValue]:
     except Exception as error:
         return {"error": f"The simulator failed: {type(error).__name__}: {error}"}
     finally:
-        processes.end_descendants()
+        processes.end_descendants(keep=zygote_pid())
 
 
 def _carry_out(task: Job | Check, output: _Output) -> JobResult:
     playground = find_playground(task.playground)
+    keep_zygote()
     if isinstance(task, Job):
         return playground.run(task, output.progress)
     started = time.monotonic()
@@ -102,6 +106,8 @@ def main(arguments: list[str]) -> None:
     processes.yield_to_people()
     if arguments:
         processes.pin_to(int(arguments[0]))
+    keep_zygote()  # it loads while this process does
+    find_playground().warm_up()
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
     output.send({"ready": os.getpid()})

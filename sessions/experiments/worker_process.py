@@ -22,7 +22,7 @@ from sessions import events as ev
 from sessions.errors import EvaluationError
 from sessions.experiments import processes
 from sessions.experiments.worker import encode_task
-from sessions.playground import Check, Job, JobResult
+from sessions.playground import Check, Job, JobResult, OnProgress
 
 GRACE_S = 0.5  # past the deadline, for a sealed design's own, more telling time-out to arrive
 _START_LIMIT_S = 60.0
@@ -48,7 +48,7 @@ class WorkerProcess:
         self._errors: asyncio.Task[None] | None = None
         self._last_words = b""
 
-    async def call(self, task: Job | Check) -> JobResult:
+    async def call(self, task: Job | Check, on_progress: OnProgress | None = None) -> JobResult:
         """Carries out one job or check. Past the deadline the worker is killed and the outcome is ``timeout``.
 
         Raises :class:`WorkerDied`, and :class:`EvaluationError` when the job itself can't be carried out. A cancelled
@@ -58,7 +58,7 @@ class WorkerProcess:
         last_s: list[float | None] = [None]
         try:
             async with asyncio.timeout(task.deadline_s + GRACE_S):
-                return await self._exchange(process, task, last_s)
+                return await self._exchange(process, task, last_s, on_progress)
         except TimeoutError:
             await self.kill()
             what = "run" if isinstance(task, Job) else "check"
@@ -91,7 +91,11 @@ class WorkerProcess:
             self._errors = None
 
     async def _exchange(
-        self, process: asyncio.subprocess.Process, task: Job | Check, last_s: list[float | None]
+        self,
+        process: asyncio.subprocess.Process,
+        task: Job | Check,
+        last_s: list[float | None],
+        on_progress: OnProgress | None,
     ) -> JobResult:
         assert process.stdin is not None
         process.stdin.write(encode_task(task))
@@ -99,7 +103,9 @@ class WorkerProcess:
         while True:
             message = await _receive(process)
             if "progress" in message:
-                last_s[0] = cast(float, message["progress"])
+                reached_s = last_s[0] = cast(float, message["progress"])
+                if on_progress is not None:
+                    on_progress(reached_s, cast(float, message["of"]))
             elif "error" in message:
                 raise EvaluationError(str(message["error"]))
             else:

@@ -66,7 +66,7 @@ class VllmV1(Composer):
 
     def _next_chunk(self, request: Request, budget: int) -> int:
         chunk = min(request.prefill_target - request.kv_tokens, budget)
-        return chunk if self.slot is None or not chunk else self.slot.chunk(request, chunk)
+        return chunk if self.slot is None or not chunk else self.slot.chunk(request, chunk, budget)
 
     def _take_blocks_for(self, request: Request, need: int, placed: set[Request], gone: set[Request]) -> bool:
         """Takes the blocks for ``need`` more tokens, preempting while they are lacking; False if ``request`` went."""

@@ -225,6 +225,10 @@ def test_the_summary_has_the_documented_keys(smoke):
     assert set(summary) == {
         *("requests", "e2e_s", "ttft_s", "tpot_s", "preemptions", "requests_preempted", "throughput_rps"),
         *("output_tokens_per_s", "goodput_rps", "gpu_hours", "cost_usd", "kv_usage_mean", "simulated_s"),
+        *("normalised_latency_s", "preemptions_per_request", "crash_restarts", "restarts_per_request"),
+        "slo_attainment",
+        *("jain_fairness", "gpu_hours_by_state", "gpu_hours_by_pool", "cost_usd_by_pool", "replicas_mean"),
+        *("replicas_max", "batch_mean", "imbalance", "prefix_hit_rate", "usd_per_1k_good"),
         *("decisions_sha256", "workload_sha256", "scenario", "policies", "seed", "simulator"),
     }
     assert set(summary["e2e_s"]) == {"mean", "p50", "p90", "p99", "max"}
@@ -247,8 +251,8 @@ def test_the_request_table_has_minus_one_for_what_never_was(small_cluster, workl
     table = run_router(small_cluster(), workload((0, 4, 1), (1, 100_000, 1))).requests
     rows_of = list(zip(*(getattr(table, name).tolist() for name in table.__slots__), strict=True))
     assert rows_of == [
-        (0, 0, 0, 0, NS4, NS4, 4, 1, 0, 0, OUTCOMES.index("finished")),
-        (1, 1, -1, -1, -1, 1, 100_000, 1, 0, -1, OUTCOMES.index("rejected")),
+        (0, 0, 0, 0, NS4, NS4, 4, 1, 0, 0, OUTCOMES.index("finished"), 0, 0, -1, 0),
+        (1, 1, -1, -1, -1, 1, 100_000, 1, 0, -1, OUTCOMES.index("rejected"), 0, 0, -1, -1),
     ]
 
 

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
+
 from sim.engine import Policies, simulate
 from sim.policies import make_router
 
@@ -12,12 +14,22 @@ PER_REPLICA = (
     "vllm:num_requests_running",
     "vllm:kv_cache_usage_perc",
     "vllm:num_preemptions_total",
+    "cluster:replica_state",
 )
 CLUSTER_WIDE = (
     "router:held_requests",
     "cluster:finished_requests",
     "cluster:mean_completion_s",
     "vllm:generation_tokens_total",
+    "vllm:prompt_tokens_total",
+    "vllm:prefix_cache_queries_total",
+    "vllm:prefix_cache_hits_total",
+    "vllm:e2e_request_latency_seconds_sum",
+    "cluster:finished_ttft_seconds_sum",
+    "cluster:replicas_ready",
+    "cluster:replicas_starting",
+    "cluster:crash_restarts_total",
+    "cluster:cost_usd",
 )
 
 
@@ -45,6 +57,13 @@ def test_the_last_sample_agrees_with_the_summary(smoke):
     assert sum(last["vllm:num_preemptions_total"]) == result.summary["preemptions"]
     assert last["vllm:generation_tokens_total"] == result.requests.output_tokens.sum()
     assert last["vllm:kv_cache_usage_perc"] == [0.0, 0.0]
+    count = result.summary["requests"]["finished"]
+    assert last["vllm:e2e_request_latency_seconds_sum"] / count == pytest.approx(result.summary["e2e_s"]["mean"])
+    assert last["cluster:finished_ttft_seconds_sum"] / count == pytest.approx(result.summary["ttft_s"]["mean"])
+    assert last["vllm:prompt_tokens_total"] >= result.requests.prompt_tokens.sum()
+    end_h = result.telemetry.rows[-1].t_ns / 3.6e12
+    assert last["cluster:cost_usd"] == pytest.approx(2 * end_h)
+    assert (last["cluster:replica_state"], last["cluster:replicas_ready"]) == (["ready", "ready"], 2)
     assert series["cluster:mean_completion_s"]["values"][0] is None
 
 
@@ -85,3 +104,27 @@ def test_a_run_of_very_many_samples_keeps_a_bounded_record_at_a_coarser_interval
     assert times[-1] >= kept.summary["simulated_s"] * 1e9
     assert kept.telemetry.rows[-1].finished == every.telemetry.rows[-1].finished
     assert set(kept.telemetry.rows[:-1]) <= set(every.telemetry.rows)
+
+
+def test_at_a_sample_a_view_that_a_router_was_given_shows_the_present(smoke):
+    class Watched:
+        """A router that keeps the cluster it was shown, and an observer that looks at it."""
+
+        def __init__(self):
+            self.router = make_router("llq", 1)
+            self.seen = []
+
+        def route(self, queue, cluster):
+            self.cluster = cluster
+            return self.router.route(queue, cluster)
+
+        def on_sample(self, row):
+            if row.finished:
+                usage = [replica.kv_blocks_used / replica.kv_blocks_total for replica in self.cluster.replicas]
+                self.seen.append(
+                    (row.kv_usage == tuple(round(share, 6) for share in usage), self.cluster.now_ns == row.t_ns)
+                )
+
+    watched = Watched()
+    simulate(replace(smoke, telemetry_interval_s=0.01), Policies(watched, {}), 1, watched)
+    assert set(watched.seen) == {(True, True)}

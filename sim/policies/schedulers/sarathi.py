@@ -12,5 +12,5 @@ TOKEN_BUDGET = 512
 
 class StallFree:
     def chunk(self, request: ReplicaRequest, budget: int, engine: Engine) -> int:
-        placed = engine.token_budget - budget
+        placed = engine.token_budget - engine.tokens_left
         return min(budget, max(TOKEN_BUDGET - placed, 0))

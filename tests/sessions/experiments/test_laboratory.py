@@ -14,7 +14,7 @@ from sessions.experiments import laboratory as module
 from sessions.experiments.laboratory import Laboratory
 from sessions.experiments.pool import Pool
 from sessions.experiments.worker_process import WorkerProcess
-from sessions.playground import Check, DesignUnderTest, Job, JobResult, find_playground
+from sessions.playground import Check, DesignUnderTest, Job, JobResult, OnProgress, find_playground
 from sessions.sidecar import Sidecar
 
 LLQ = DesignUnderTest("llq")
@@ -65,8 +65,8 @@ async def test_a_scenario_that_changes_between_two_runs_is_not_measured_either(
     file = scenario_file(tmp_path)
     original = WorkerProcess.call
 
-    async def change_after(self: WorkerProcess, task: Job | Check) -> JobResult:
-        result = await original(self, task)
+    async def change_after(self: WorkerProcess, task: Job | Check, told: OnProgress | None) -> JobResult:
+        result = await original(self, task, told)
         monkeypatch.setattr(WorkerProcess, "call", original)
         change(file)
         return result

@@ -23,7 +23,7 @@ from sessions.experiments.pool import Pool
 from sessions.experiments.statistics import arm, compare
 from sessions.experiments.worker_process import WorkerProcess
 from sessions.figures import figure
-from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
+from sessions.playground import DesignUnderTest, Job, JobResult, OnProgress, find_playground
 
 LLQ = DesignUnderTest("llq")
 STUCK = DesignUnderTest("stuck", "def route(queue, cluster):\n    while True: pass\n")
@@ -51,9 +51,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     seen: list[Job] = []
     original = WorkerProcess.call
 
-    async def call(self: WorkerProcess, job: Job) -> JobResult:
+    async def call(self: WorkerProcess, job: Job, told: OnProgress | None) -> JobResult:
         seen.append(job)
-        return await original(self, job)
+        return await original(self, job, told)
 
     monkeypatch.setattr(WorkerProcess, "call", call)
     return seen
@@ -220,7 +220,7 @@ async def test_what_is_not_the_designs_doing_is_an_error(pool: Pool) -> None:
     with pytest.raises(SessionError, match="'smoke'"):
         await pool.run([Job("smoek", "router", LLQ, 1, False, 5.0)])
     monkey = DesignUnderTest("llq", slot="router")
-    with pytest.raises(EvaluationError, match="'router'"):
+    with pytest.raises(SessionError, match="'router'"):
         await pool.run([smoke(1), Job("smoke", "routre", monkey, 1, False, 5.0)])
     assert (await pool.run([smoke(1)]))[0].outcome == "ok"
 

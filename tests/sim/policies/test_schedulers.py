@@ -20,6 +20,7 @@ from tests.sim.policies.test_routers import ALLOWED_IMPORTS
 
 @dataclass
 class SeenEngine:
+    tokens_left: int = 2048
     token_budget: int = 2048
 
 
@@ -56,10 +57,11 @@ def test_vllm_priority_admits_by_priority_then_arrival_and_preempts_the_last_of_
 def test_sarathi_fills_a_budget_of_512_tokens_of_which_decodes_and_earlier_chunks_are_taken():
     chunk = make_scheduler("sarathi", 0)(0).chunk
     assert chunk(request(0), 2048, SeenEngine()) == 512
-    assert chunk(request(0), 2048 - 100, SeenEngine()) == 412  # 100 decodes are placed
-    assert chunk(request(0), 2048 - 512, SeenEngine()) == 0
-    assert chunk(request(0), 1000, SeenEngine()) == 0
-    assert chunk(request(0), 200, SeenEngine(256)) == 200  # the engine's own budget is smaller
+    assert chunk(request(0), 1900, SeenEngine(2048 - 100)) == 412  # 100 decodes are placed
+    assert chunk(request(0), 70, SeenEngine(2048 - 100)) == 70  # all that it lacks
+    assert chunk(request(0), 900, SeenEngine(2048 - 512)) == 0
+    assert chunk(request(0), 900, SeenEngine(1000)) == 0
+    assert chunk(request(0), 200, SeenEngine(256, 256)) == 200  # the engine's own budget is smaller
 
 
 def test_shortest_prompt_admits_the_fewest_prompt_tokens_first_ties_to_the_earlier_arrival():
