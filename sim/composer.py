@@ -15,7 +15,6 @@ from abc import abstractmethod
 from collections import deque
 
 from sim.engine_state import EngineState
-from sim.prefix_cache import Hit
 from sim.request import NEVER, Request
 from sim.scheduler_slot import MANY
 
@@ -58,7 +57,7 @@ class Composer(EngineState):
         """Whether a composition beside the present decodes would admit ``request``, the head, or at least might."""
         blocks = self.blocks_to_admit(request)
         if self.cache is not None:
-            blocks -= self.cache.lookup(request).shared_blocks
+            blocks -= self.cache.shared_blocks(request)
         return self.budget_left() and self.total_blocks - self.used_blocks - blocks >= self.watermark_blocks
 
     def queue(self) -> deque[Request]:
@@ -70,8 +69,8 @@ class Composer(EngineState):
             return self.waiting
         return self.slot.admissions()
 
-    def admit(self, queue: deque[Request], hit: Hit, blocks: int) -> None:
-        """The first of ``queue`` runs, with its hit in the cache, and takes ``blocks``."""
+    def admit(self, queue: deque[Request], blocks: int) -> None:
+        """The first of ``queue`` runs, with its hit in the prefix cache, and takes ``blocks``."""
         request, now_ns = queue[0], self.now_ns
         request.shown = None
         if self.slot is not None:
@@ -83,14 +82,14 @@ class Composer(EngineState):
                 waiting.popleft()
             else:
                 waiting.remove(request)
-        if self.orders_by_admission:
+        if self.by_admission:
             request.order = self._admissions
             self._admissions += 1
         self.running.add(request)
         self.used_blocks += blocks
         self.block_ns -= blocks * now_ns
         if self.cache is not None:
-            self.cache.board(request, hit)
+            self.cache.board(request)
             self.cache.trim(self.total_blocks - self.used_blocks)
         if request.first_scheduled_ns == NEVER:
             request.first_scheduled_ns = now_ns

@@ -28,12 +28,12 @@ class EngineState(ABC):
     """Invariant: between compositions ``used_blocks`` is the sum of the running requests' blocks, those that several
     refer to counted once; waiting requests hold none.
 
+    ``by_admission``: running requests are in order of admission, not of (arrival, id).
     ``prefilling``: between compositions, the running requests whose prefill is incomplete; all others decode, in
     ``decodes`` or, for one iteration, in ``paused``. All of these lists are in the engine's order.
     """
 
     orders_by_admission = False
-    """Running requests are in order of admission, not of (arrival, id)."""
     has_vidur_form = True
     """Whether ``vidur_compat`` makes a difference."""
 
@@ -41,6 +41,7 @@ class EngineState(ABC):
         "_admissions",
         "block_ns",
         "block_tokens",
+        "by_admission",
         "cache",
         "chunks",
         "decisions",
@@ -77,6 +78,7 @@ class EngineState(ABC):
         content_block_tokens: int,
     ) -> None:
         self.replica_id = replica_id
+        self.by_admission = self.orders_by_admission
         self.waiting: deque[Request] = deque()
         self.running = Running()
         self.prefilling: list[Request] = []

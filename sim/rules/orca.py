@@ -7,7 +7,6 @@ from array import array
 from sim.composer import Composer
 from sim.hooks import SchedulerHooks
 from sim.lockstep import ReservedLockstep
-from sim.prefix_cache import NO_HIT
 from sim.request import Request
 from sim.scenario import ClusterSpec, EngineSpec
 
@@ -56,9 +55,10 @@ class Orca(Composer):
         queue = self.queue()
         while queue and len(self.running) < self.seats:
             request = queue[0]
-            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
-            blocks = self.blocks_of(request) - hit.shared_blocks
+            blocks = self.blocks_of(request)
+            if self.cache is not None:
+                blocks -= self.cache.shared_blocks(request)
             if self.total_blocks - self.used_blocks < blocks:
                 return
-            self.admit(queue, hit, blocks)
+            self.admit(queue, blocks)
             self.chunks.append((request, request.prefill_target - request.kv_tokens))
