@@ -15,7 +15,6 @@ import typer
 from glia_tui.commands.complete import policy_names, scenario_names, slot_names
 from glia_tui.commands.designs_group import designs_app, why
 from glia_tui.commands.options import (
-    APP_PACE_S,
     BackendOption,
     ExperimentsOption,
     GateOption,
@@ -24,6 +23,7 @@ from glia_tui.commands.options import (
     ScenarioOption,
     SeedOption,
     WorkspaceOption,
+    app_pace_s,
     needs_terminal,
     open_workspace,
     prepare_app,
@@ -100,7 +100,7 @@ def study(
 
     def begin(backend: str, scenario: str, gate: str, limit: int | None) -> Session:
         options = study_options(values, scenario, gate, seed, limit, None, interactive=True)
-        return opened.begin(options, make_backend(backend, pace_s=APP_PACE_S))
+        return opened.begin(options, make_backend(backend, pace_s=app_pace_s()))
 
     from glia_tui.app import run_app
 

@@ -74,7 +74,7 @@ class ServingPlayground:
             metric=scenario.metric,
             held_out=scenario.held_out or ("" if scenario.is_trace else name),
             unit=_unit(scenario.metric),
-            hardware=scenario.cluster.label,
+            hardware=scenario.label,
             source=scenario.source,
             policies=(
                 ("router", scenario.baseline),

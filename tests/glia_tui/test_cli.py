@@ -141,7 +141,7 @@ def test_a_design_file_that_fails_ends_with_its_outcome_and_exit_code_3(
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "empty"), (b"\xff\xfe\x00", "UTF-8"), (b"#" * 2_000_000, "bytes"), (None, "a file")]
+    ("content", "words"), [(b"", "empty"), (b"\xff\xfe\x00", "UTF-8"), (b"#" * 10_000_000, "bytes"), (None, "a file")]
 )
 def test_a_file_that_can_not_be_a_design_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "design.py"

@@ -207,7 +207,7 @@ def test_the_seed_of_a_policy_is_no_workloads_seed() -> None:
         "class Told:\n    def __init__(self, seed): raise ValueError(seed)\n    def route(self, q, c): pass\n"
     )
     assert f"ValueError ({policy_seed(3)})" in result.message
-    held_out = [policy_seed(seed) for seed in held_out_seeds(0, 1, 2000)]
+    held_out = [policy_seed(seed) for seed in held_out_seeds("0", 1, 2000)]
     assert set(held_out) == set(range(256))  # each stands for 2**24 held-out seeds
 
 
