@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sim.api import Autoscaler, Router
 from sim.behaviour import BEHAVIOUR
+from sim.errors import ScenarioError
 from sim.hooks import SchedulerFactory
 from sim.metrics import summarise
 from sim.oracle import Oracle, Predicted
@@ -60,6 +61,7 @@ def simulate_workload(
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     router = _told(policies.router, workload)
     scheduler = _foretold(policies.scheduler, workload, seed)
+    _check_content(scenario, workload)
     run = Run(scenario, workload, router, policies.names, seed, scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
     summary = summarise(scenario, run.requests, run.end_ns, run.use())
@@ -99,3 +101,12 @@ def _foretold(scheduler: SchedulerFactory | Predicted | None, workload: Workload
         return scheduler
     predictions = predicted_tokens(workload.output_tokens.tolist(), scheduler.sigma, seed)
     return scheduler.make(predictions.__getitem__)
+
+
+def _check_content(scenario: Scenario, workload: Workload) -> None:
+    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
+    if content % block:
+        raise ScenarioError(
+            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
+            f"cluster.block_tokens ({block}); change the latter."
+        )

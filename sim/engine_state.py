@@ -28,12 +28,12 @@ class EngineState(ABC):
     """Invariant: between compositions ``used_blocks`` is the sum of the running requests' blocks, those that several
     refer to counted once; waiting requests hold none.
 
+    ``by_admission``: running requests are in order of admission, not of (arrival, id).
     ``prefilling``: between compositions, the running requests whose prefill is incomplete; all others decode, in
     ``decodes`` or, for one iteration, in ``paused``. All of these lists are in the engine's order.
     """
 
     orders_by_admission = False
-    """Running requests are in order of admission, not of (arrival, id)."""
     has_vidur_form = True
     """Whether ``vidur_compat`` makes a difference."""
 
@@ -41,6 +41,7 @@ class EngineState(ABC):
         "_admissions",
         "block_ns",
         "block_tokens",
+        "by_admission",
         "cache",
         "chunks",
         "decisions",
@@ -77,6 +78,7 @@ class EngineState(ABC):
         content_block_tokens: int,
     ) -> None:
         self.replica_id = replica_id
+        self.by_admission = self.orders_by_admission
         self.waiting: deque[Request] = deque()
         self.running = Running()
         self.prefilling: list[Request] = []
@@ -124,7 +126,8 @@ class EngineState(ABC):
             self.cache.trim(self.total_blocks - self.used_blocks)
 
     def release(self, request: Request) -> None:
-        """Frees the blocks of a request that stops running, but for those that others use."""
+        """``request`` stops running: its blocks are freed, but for those that others use."""
+        self.running.discard(request)
         blocks = self.blocks_of(request)
         if self.cache is not None:
             blocks -= self.cache.leave(request)
@@ -135,11 +138,6 @@ class EngineState(ABC):
         """Puts the running requests into another order."""
         self.running.renumber(running)
         self._admissions = len(running)
-
-    def leave(self, request: Request) -> None:
-        """``request`` has finished."""
-        self.running.discard(request)
-        self.release(request)
 
     def prefills_later(self, request: Request) -> None:
         """``request`` runs, its prefill incomplete, for the next composition to see."""

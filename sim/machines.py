@@ -6,12 +6,16 @@ end of the stretch. Whatever happens to it meanwhile cuts the stretch short; the
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 from sim.alarms import Alarms
 from sim.cost import Cost
+from sim.hooks import SchedulerFactory
+from sim.member import Member
 from sim.replica import Replica
 from sim.request import NEVER, Request
+from sim.scenario import EngineSpec
 
 
 class Machines:
@@ -102,3 +106,26 @@ class Machines:
             self.end([replica_id], now_ns)
         else:
             self._alarms.at(end_ns).append(replica_id)
+
+
+def replicas_of(
+    members: Sequence[Member],
+    engine: EngineSpec,
+    costs: Sequence[Cost],
+    scheduler: SchedulerFactory | None,
+    decisions: array[int],
+    content_block_tokens: int,
+) -> list[Replica]:
+    """A replica for every member of the fleet, each with a batch scheduler of its own; ``costs``: by pool."""
+    return [
+        Replica(
+            member.id,
+            member.pool,
+            engine,
+            costs[member.pool_index],
+            scheduler(member.id) if scheduler is not None else None,
+            decisions,
+            content_block_tokens,
+        )
+        for member in members
+    ]

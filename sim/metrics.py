@@ -19,7 +19,7 @@ from sim.api import NS_PER_S
 from sim.member import PAID
 from sim.request import Request
 from sim.scenario import Scenario
-from sim.service import jain_fairness, meets_slo, slo_attainment, tpot_ns
+from sim.service import in_time, jain_fairness, slo_attainment, tpot_ns
 from sim.student_t import mean_ci95
 from sim.telemetry import Json
 from sim.use import FleetUse, use_figures
@@ -85,10 +85,11 @@ def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, use:
     """The figures of one run whose last event was at ``end_ns``."""
     finished = [request for request in requests if request.outcome == "finished"]
     outcomes = [request.outcome for request in requests]
-    good = sum(meets_slo(request, scenario.slo) for request in finished)
+    served = in_time(finished, scenario.slo)
+    good = len(served)
     seconds = end_ns / NS_PER_S
     crashes = sum(use.crashes.values())
-    restarts = sum(request.restarts for request in requests)
+    restarts = sum([request.restarts for request in requests])
     fleet = use_figures(use, end_ns)
     cost = fleet["cost_usd"]
 
@@ -110,14 +111,14 @@ def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, use:
         "tpot_s": latency_stats([tpot_ns(r) for r in finished if r.output_tokens > 1]),
         "normalised_latency_s": latency_stats([(r.finish_ns - r.arrival_ns) // r.output_tokens for r in finished]),
         "preemptions": restarts - crashes,
-        "requests_preempted": sum(r.restarts > use.crashes.get(r.id, 0) for r in requests),
+        "requests_preempted": sum([r.restarts > use.crashes.get(r.id, 0) for r in requests if r.restarts]),
         "preemptions_per_request": per_request(restarts - crashes),
         "crash_restarts": crashes,
         "restarts_per_request": per_request(restarts),
         "throughput_rps": per_second(len(finished)),
         "output_tokens_per_s": per_second(sum(r.output_tokens for r in finished)),
         "goodput_rps": per_second(good),
-        "slo_attainment": slo_attainment(requests, scenario.slo),
+        "slo_attainment": slo_attainment(requests, served),
         "jain_fairness": jain_fairness(finished),
         **fleet,
         "usd_per_1k_good": 1000 * cost / good if good and isinstance(cost, float) else None,

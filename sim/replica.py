@@ -34,7 +34,18 @@ class Replica:
     :meth:`generated_tokens_at` give those of any time in it.
     """
 
-    __slots__ = ("_cost", "_linear", "_state", "id", "outgrown", "running", "stretch", "total_blocks", "waiting")
+    __slots__ = (
+        "_cost",
+        "_linear",
+        "_state",
+        "can_ever_admit",
+        "id",
+        "outgrown",
+        "running",
+        "stretch",
+        "total_blocks",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -56,6 +67,8 @@ class Replica:
         self.outgrown: list[Request] = state.outgrown
         """Requests that left in a composition because they can never be admitted again; for the run to take."""
         self.total_blocks = state.total_blocks
+        self.can_ever_admit = state.can_ever_admit
+        """Whether a request, with what it has generated, could be admitted if the replica were empty."""
         self.stretch = Stretch()
         """What runs, nothing while the replica is idle."""
         self._state = state
@@ -120,7 +133,11 @@ class Replica:
         finished: list[Request] = []
         if state.decodes_run:
             if count > 1:
-                self._book_blocks()
+                blocks, block_ns = state.decodes.grown(self.stretch)
+                state.used_blocks += blocks
+                state.block_ns -= block_ns
+                if state.cache is not None:
+                    state.cache.trim(state.total_blocks - state.used_blocks)
             state.generated_tokens += state.decodes.size * count
             finished = state.decodes.advance(count)
         self.stretch.count = 0
@@ -133,7 +150,7 @@ class Replica:
         if len(finished) > 1:
             finished.sort(key=_by_age)
         for request in finished:
-            state.leave(request)
+            state.release(request)
         return finished
 
     def crash(self, now_ns: int) -> list[Request]:
@@ -146,7 +163,9 @@ class Replica:
         ended = stretch.ended_by(now_ns)
         if ended:
             stretch.count = ended + 1  # whose blocks are taken
-            self._book_blocks()
+            blocks, block_ns = state.decodes.grown(stretch)
+            state.used_blocks += blocks
+            state.block_ns -= block_ns
             state.generated_tokens += state.decodes.size * ended
             state.decodes.steps += ended
         stretch.count = 0
@@ -164,10 +183,6 @@ class Replica:
         if self._state.cache is not None:
             self._state.cache.clear()
 
-    def can_ever_admit(self, request: Request) -> bool:
-        """Whether ``request``, with what it has generated, could be admitted if the replica were empty."""
-        return self._state.can_ever_admit(request)
-
     def cached_tokens(self, request: Request, now_ns: int, started: bool = False) -> int:
         """The prefix-cache hit that ``request``, not running here, would get at ``now_ns``; ``started`` as below."""
         cache = self._state.cache
@@ -184,7 +199,7 @@ class Replica:
         ended = stretch.ended_by(t_ns)
         if not started and stretch.boundary_ns(ended) == t_ns:
             ended -= 1
-        return used_blocks + self._state.decodes.growth(ended) if ended > 0 else used_blocks
+        return used_blocks + self._state.decodes.growth_in(ended) if ended > 0 else used_blocks
 
     def generated_tokens_at(self, t_ns: int) -> int:
         """Output tokens generated until ``t_ns``, within what runs."""
@@ -256,12 +271,3 @@ class Replica:
             decodes, context_tokens = state.decodes.size, state.decodes.context_tokens()
         duration_ns = self._cost.iteration_ns(decodes, context_tokens, len(state.chunks), tokens, half_pairs)
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
-
-    def _book_blocks(self) -> None:
-        """Books the blocks taken by the stretch's iterations after its first."""
-        state = self._state
-        blocks, block_ns = state.decodes.grown(self.stretch)
-        state.used_blocks += blocks
-        state.block_ns -= block_ns
-        if state.cache is not None:
-            state.cache.trim(state.total_blocks - state.used_blocks)

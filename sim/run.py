@@ -19,21 +19,19 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
-import simpy
-
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
 from sim.conservation import check_conservation
 from sim.cost import Cost, cost_of
 from sim.decisions import ROUTED
-from sim.errors import ConservationError, ScenarioError
+from sim.errors import ConservationError
 from sim.faults import to_ns
+from sim.fleet_views import FleetViews
 from sim.hooks import SchedulerFactory
 from sim.lifecycle import Lifecycle
-from sim.machines import Machines
+from sim.machines import Machines, replicas_of
 from sim.member import members_of
-from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request, requests_of
 from sim.routing import Routing
 from sim.sampling import Sampler
@@ -41,7 +39,6 @@ from sim.scenario import Scenario
 from sim.tally import Tally
 from sim.telemetry import Observer
 from sim.use import FleetUse, fleet_use, running_ns
-from sim.views import ClusterView, Present, ReplicaView, StaleReplicaView
 from sim.workload import Workload
 
 PATIENCE_NS = 3600 * NS_PER_S
@@ -66,7 +63,6 @@ class Run:
         autoscaler: Autoscaler | None = None,
         observer: Observer | None = None,
     ) -> None:
-        _check_content(scenario, workload)
         self._scenario = scenario
         self.requests = requests_of(workload)
         self.decisions = array("q")
@@ -76,30 +72,33 @@ class Run:
         self.tally = Tally()
         self.members = members_of(scenario.pools)
         self._replicas_max = 0
+        """Of the instants before ``_shown_ns``, when the fleet that exists last changed."""
+        self._shown_ns = 0
         self._content_tokens = workload.content_block_tokens
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
-        self.replicas = [
-            Replica(
-                member.id,
-                member.pool,
-                scenario.engine,
-                costs[member.pool_index],
-                scheduler(member.id) if scheduler is not None else None,
-                self.decisions,
-                self._content_tokens,
-            )
-            for member in self.members
-        ]
+        self.replicas = replicas_of(
+            self.members, scenario.engine, costs, scheduler, self.decisions, self._content_tokens
+        )
         self._machines = Machines(self.replicas, self._alarms)
         self._largest = max(self.replicas, key=lambda replica: replica.most_prompt_tokens)
         self._mixed = len(scenario.pools) > 1
-        self._present_views(scenario.cluster.block_tokens, to_ns(scenario.scrape_interval_s))
+        self._views = FleetViews(
+            self.replicas,
+            self.members,
+            self.requests,
+            scenario.cluster.block_tokens,
+            self._content_tokens,
+            to_ns(scenario.scrape_interval_s),
+            self._alarms,
+        )
+        self._show_fleet()
         most = [replica.most_prompt_tokens for replica in self.replicas] if self._mixed else None
-        self._routing = Routing(router, names.get("router", "router"), self._cluster, most, self._alarms)
+        self._routing = Routing(router, names.get("router", "router"), self._views.cluster, most, self._alarms)
         self._add_dynamics(scenario, seed, autoscaler, names.get("autoscaler", "autoscaler"), costs)
         self.sampler = Sampler(
             to_ns(scenario.telemetry_interval_s),
+            scenario.engine.prefix_caching,
             self._machines,
             self.members,
             self._routing.held,
@@ -108,17 +107,6 @@ class Run:
         )
         self._next_arrival_ns = NEVER
         self._over = False
-
-    def _present_views(self, block_tokens: int, scrape_interval_ns: int) -> None:
-        """What policies are shown: the replicas themselves, or what was last scraped of them."""
-        present = Present()
-        fresh = [ReplicaView(*pair, present, self.requests) for pair in zip(self.replicas, self.members, strict=True)]
-        self._scraped = [StaleReplicaView(*pair) for pair in zip(fresh, self.members, strict=True)]
-        self._scrape_interval_ns = scrape_interval_ns
-        self._scrape_ns = FAR
-        self._views: Sequence[ReplicaView | StaleReplicaView] = self._scraped if scrape_interval_ns else fresh
-        self._cluster = ClusterView(present, block_tokens, self._content_tokens)
-        self._show_fleet()
 
     def _add_dynamics(
         self, scenario: Scenario, seed: int, autoscaler: Autoscaler | None, name: str, costs: Sequence[Cost]
@@ -136,7 +124,7 @@ class Run:
                 scenario.pools,
                 self._lifecycle,
                 self._machines,
-                self._cluster,
+                self._views.cluster,
                 self._routing.held,
                 self.tally,
                 self.decisions,
@@ -147,9 +135,6 @@ class Run:
         """Runs until nothing can happen any more, then ends what is left and checks that nothing was lost."""
         if telemetry:
             self.sampler.due_ns = 0
-            self._alarms.at(0)
-        if self._scrape_interval_ns:
-            self._scrape_ns = 0
             self._alarms.at(0)
         self._expect_arrival()
         self._alarms.run()
@@ -172,14 +157,13 @@ class Run:
             self.members,
             self.replicas,
             end_ns,
-            replicas_max=self._replicas_max,
+            replicas_max=max(self._replicas_max, len(self._views.cluster.replicas)),
             block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
             running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
             crashes=self.crashes,
         )
 
-    def _instant(self, _alarm: simpy.Event) -> None:
-        ending = self._alarms.pop()
+    def _instant(self, ending: list[int]) -> None:
         now_ns = self._alarms.now_ns
         if self._over:
             if self.sampler.due_ns == now_ns:
@@ -197,13 +181,17 @@ class Run:
         if scaling is not None and scaling.due_ns == now_ns:
             scaling.happen(now_ns)
         if routing.due or routing.due_ns == now_ns or routing.timer_ns == now_ns:
-            self._route(now_ns)
+            if routing.held.by_id:
+                self._route(now_ns)
+            else:
+                routing.due, routing.due_ns, routing.timer_ns = False, FAR, FAR
         if self._machines.startable:
-            self._start_stretches(now_ns)
+            for request in self._machines.start(now_ns):
+                self._reject_on_replica(request, now_ns)
         if not self._machines.busy:
             self._over = not self._goes_on()
-        if self._scrape_ns == now_ns:
-            self._scrape(now_ns)
+        if self._views.due_ns == now_ns and not self._over:
+            self._views.scrape(now_ns)
         if self.sampler.due_ns == now_ns:
             self._sample(now_ns)
 
@@ -222,29 +210,28 @@ class Run:
         tally = self.tally
         finished = self._machines.end(ending, now_ns)
         for request in finished:
-            self._end(request, "finished", now_ns)
+            request.outcome, request.finish_ns = "finished", now_ns
             tally.finished += 1
             tally.completion_ns += now_ns - request.arrival_ns
             tally.ttft_ns += request.first_token_ns - request.arrival_ns
         if finished:
-            self._routing.due = True
             tally.moved_ns = now_ns
+            if self._routing.held.by_id:
+                self._routing.due = True
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""
-        if self.tally.arrived == len(self.requests):
+        if self.tally.arrived < len(self.requests):
+            self._next_arrival_ns = self.requests[self.tally.arrived].arrival_ns
+            self._alarms.at(self._next_arrival_ns)
+        else:
             self._next_arrival_ns = NEVER
-            return
-        arrival_ns = self.requests[self.tally.arrived].arrival_ns
-        if arrival_ns != self._next_arrival_ns:
-            self._next_arrival_ns = arrival_ns
-            self._alarms.at(arrival_ns)
 
     def _arrive(self, now_ns: int) -> None:
         self._changed_ns = now_ns
-        tally, routing = self.tally, self._routing
-        while self._next_arrival_ns == now_ns:
-            request = self.requests[tally.arrived]
+        tally, routing, requests = self.tally, self._routing, self.requests
+        while tally.arrived < len(requests) and requests[tally.arrived].arrival_ns == now_ns:
+            request = requests[tally.arrived]
             tally.arrived += 1
             tally.prompt_tokens += request.prompt_tokens
             if self._largest.can_ever_admit(request):
@@ -252,28 +239,25 @@ class Run:
                 routing.due = True
             else:
                 self._reject(request, now_ns)
-            self._expect_arrival()
+        self._expect_arrival()
         tally.moved_ns = now_ns
 
     def _route(self, now_ns: int) -> None:
         pairs = self._routing.ask(now_ns)
+        requests, decisions, machines = self.requests, self.decisions, self._machines
         for request_id, replica_id in pairs:
-            self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
-            request = self.requests[request_id]
+            decisions.extend((now_ns, ROUTED, request_id, replica_id))
+            request = requests[request_id]
             request.replica = replica_id
             if request.routed_ns == NEVER:
                 request.routed_ns = now_ns
             if self._mixed and not self.replicas[replica_id].can_ever_admit(request):
                 self._reject_on_replica(request, now_ns)
             else:
-                self._machines.enqueue(request, replica_id, now_ns)
+                machines.enqueue(request, replica_id, now_ns)
         if pairs:
             self.tally.routed += len(pairs)
             self.tally.moved_ns = now_ns
-
-    def _start_stretches(self, now_ns: int) -> None:
-        for request in self._machines.start(now_ns):
-            self._reject_on_replica(request, now_ns)
 
     def _reject_on_replica(self, request: Request, now_ns: int) -> None:
         """It outgrew its replica: the router, whose turn is over, hears of it one nanosecond later."""
@@ -300,24 +284,18 @@ class Run:
         if acceptance:
             self._routing.due = True
         if existence:
+            if now_ns > self._shown_ns:
+                self._replicas_max = max(self._replicas_max, len(self._views.cluster.replicas))
+                self._shown_ns = now_ns
             self._show_fleet()
             self.sampler.bill(now_ns)
 
     def _show_fleet(self) -> None:
-        existing = [view for view, m in zip(self._views, self.members, strict=True) if m.state != "off"]
-        self._cluster.show(existing)
-        self._replicas_max = max(self._replicas_max, len(existing))
-
-    def _scrape(self, now_ns: int) -> None:
-        self._cluster.at(now_ns, after_starts=True)
-        for view in self._scraped:
-            view.scrape()
-        if not self._over:
-            self._scrape_ns = now_ns + self._scrape_interval_ns
-            self._alarms.at(self._scrape_ns)
+        self._views.show()
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
+        self._views.cluster.at(now_ns, after_starts=True)
         self.sampler.take(now_ns)
         if not self._over:
             self.sampler.due_ns = now_ns + self.sampler.interval_ns
@@ -333,12 +311,3 @@ class Run:
             raise ConservationError(f"Request {request.id} ended twice: {request.outcome}, then {outcome}.")
         request.outcome = outcome
         request.finish_ns = now_ns
-
-
-def _check_content(scenario: Scenario, workload: Workload) -> None:
-    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
-    if content % block:
-        raise ScenarioError(
-            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
-            f"cluster.block_tokens ({block}); change the latter."
-        )

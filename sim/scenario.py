@@ -176,6 +176,15 @@ class Scenario:
         return (PoolSpec("main", self.cluster, self.cost, replicas, replicas),)
 
     @property
+    def label(self) -> str:
+        """The hardware in a few characters: ``4×A10 · Llama-3-8B``, or ``1×A10 + 2×H100 · Llama-3-8B``."""
+        first, *others = [pool.cluster for pool in self.pools]
+        same = all(cluster.model == first.model for cluster in others)
+        if not same:
+            return " + ".join(cluster.label for cluster in (first, *others))
+        return " + ".join(f"{cluster.replicas}×{cluster.gpu}" for cluster in (first, *others)) + f" · {first.model}"
+
+    @property
     def is_trace(self) -> bool:
         """True if every seed replays the same requests' arrivals."""
         work = self.workload

@@ -28,7 +28,7 @@ from sim.fleet_tables import (
 )
 from sim.metrics import GOALS
 from sim.names import hint
-from sim.policies import router_names
+from sim.policies import policy_names
 from sim.scenario import (
     ClusterSpec,
     CostSpec,
@@ -219,10 +219,10 @@ def _scenario(checked: _File, work: WorkloadSpec, source: str, where: str) -> Sc
 def _check_names(checked: _File, where: str) -> None:
     """Names that refer to something else must exist."""
     head = checked.scenario
-    if head.baseline not in router_names():
-        raise ScenarioError(
-            f"{where}: scenario.baseline: there is no router {head.baseline!r}; {hint(head.baseline, router_names())}"
-        )
+    for key, slot in (("baseline", "router"), ("scheduler", "scheduler"), ("autoscaler", "autoscaler")):
+        name, known = getattr(head, key), policy_names(slot)
+        if name not in known:
+            raise ScenarioError(f"{where}: scenario.{key}: there is no {slot} {name!r}; {hint(name, known)}")
     ships = scenario_names()
     if head.held_out is not None and head.held_out not in ships:
         raise ScenarioError(

@@ -7,7 +7,8 @@ anything of them takes effect, and an illegal one stops the run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from sim.api import NS_PER_S, ReplicaRequest
@@ -199,19 +200,19 @@ class SchedulerSlot:
         self.iterations += iterations
         self.due = self.due or with_news
 
-    def admissions(self) -> Iterable[Request]:
+    def admissions(self) -> deque[Request]:
         """Whom admission tries, in this order: the policy's answer, none if it isn't due."""
         admit = self._hooks.admit
         woken = self._wake is not None and self.iterations - self._asked_at >= self._wake
         if admit is None or not (self.due or woken) or not self.any_fits():
-            return ()
+            return deque()
         waiting = self._state.waiting
         shown = WaitingRequests(waiting, self.changes)
         answer = admit(shown, self._view.refreshed())
         self.changes = QueueChanges()
-        chosen: Iterable[Request]
+        chosen: deque[Request]
         if answer is shown:
-            chosen = self._in_order()
+            chosen = waiting
         elif isinstance(answer, CheckedOrder):
             chosen = self._one_by_one(answer)
         elif isinstance(answer, Iterable):
@@ -222,12 +223,6 @@ class SchedulerSlot:
         self._asked_at = self.iterations
         self._wake = self._checked_wake()
         return chosen
-
-    def _in_order(self) -> Iterator[Request]:
-        """All that wait, as they wait: the answer of a policy that returns what it was shown."""
-        waiting = self._state.waiting
-        while waiting:
-            yield waiting[0]
 
     def chunk(self, request: Request, most: int, left: int) -> int:
         """Prefill tokens for ``request`` of the ``left`` that the iteration has: ``most`` without a policy's word."""
@@ -254,26 +249,26 @@ class SchedulerSlot:
                 return request
         raise self._illegal(f"victim returned {_short(answer)}, which isn't one of the candidates")
 
-    def _one_by_one(self, order: CheckedOrder) -> Iterator[Request]:
-        """Those that an order names, each looked for when its turn comes: most often it is the head of the queue."""
-        waiting = self._state.waiting
-        for request_id in order.ids:
-            head = waiting[0] if waiting else None
-            if head is not None and head.id == request_id:
-                yield head
-                continue
-            request = next((request for request in waiting if request.id == request_id), None)
+    def _one_by_one(self, order: CheckedOrder) -> deque[Request]:
+        """Those that an order names first, as many as could be admitted and one more; most often the queue's own."""
+        waiting, found = self._state.waiting, deque[Request]()
+        as_they_wait = iter(waiting)
+        for request_id in islice(order.ids, self._state.seats - len(self._state.running) + 1):
+            request = next(as_they_wait, None)
+            if request is None or request.id != request_id:
+                request = next((one for one in waiting if one.id == request_id), None)
             if request is None:
                 raise self._illegal(f"admit named request {request_id}, which isn't waiting at replica {self._where}")
-            yield request
+            found.append(request)
+        return found
 
-    def _checked(self, answer: Sequence[object]) -> Sequence[Request]:
+    def _checked(self, answer: Sequence[object]) -> deque[Request]:
         """The waiting requests that were named."""
         waiting = self._state.waiting
         if len(answer) == 1 and waiting and getattr(answer[0], "id", None) == waiting[0].id:
-            return (waiting[0],)
+            return deque((waiting[0],))
         by_id = {request.id: request for request in waiting}
-        chosen: list[Request] = []
+        chosen: deque[Request] = deque()
         named: set[int] = set()
         for item in answer:
             request_id = getattr(item, "id", None)

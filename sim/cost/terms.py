@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FS_PER_NS = 10**6
-_PRECOMPUTED_DECODES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +39,20 @@ class Terms:
 
 
 class TermsCost:
-    """The iteration time of one GPU and model. Stateless after construction.
+    """The iteration time of one GPU and model; always the same answers.
 
     ``tokens_ns[n]``: time of the tokens term for n tokens, n from 1; ``beyond(n)`` the same for those the table lacks.
     """
 
-    __slots__ = ("_beyond", "_decodes", "_terms", "_tokens_ns")
+    __slots__ = ("_beyond", "_only_decodes", "_terms", "_tokens_ns")
 
     def __init__(self, tokens_ns: Sequence[int], beyond: Callable[[int], int], terms: Terms) -> None:
         self._tokens_ns = tokens_ns
         self._beyond = beyond
         self._terms = terms
-        self._decodes = [(0, 0), *(self._priced(n) for n in range(1, _PRECOMPUTED_DECODES + 1))]
-        """By number of decodes: what they take whatever their context, the tokens term included, and the step."""
+        self._only_decodes: dict[int, tuple[int, int]] = {}
+        """By number of decodes, as far as it was asked for: what an iteration of nothing but them takes whatever their
+        context, and the step."""
 
     @property
     def linear(self) -> bool:
@@ -65,8 +65,11 @@ class TermsCost:
 
     def decodes_ns(self, decodes: int, context_tokens: int) -> tuple[int, int]:
         """Times of consecutive iterations of the same decodes (:class:`sim.cost.Cost`)."""
-        priced = self._decodes
-        fixed_ns, step_ns = priced[decodes] if decodes < len(priced) else self._priced(decodes)
+        alone = self._only_decodes.get(decodes)
+        if alone is None:
+            fixed_ns, step_ns = self._priced(decodes)
+            alone = self._only_decodes[decodes] = self.linear_ns(decodes) + fixed_ns, step_ns
+        fixed_ns, step_ns = alone
         return fixed_ns + step_ns * context_tokens // decodes, step_ns
 
     def iteration_ns(
@@ -78,12 +81,13 @@ class TermsCost:
         prefill_half_pairs: int,
     ) -> int:
         """Time of one iteration in ns (:class:`sim.cost.Cost`)."""
-        terms, table, tokens = self._terms, self._tokens_ns, decodes + prefill_tokens
+        tokens, table = decodes + prefill_tokens, self._tokens_ns
         total_ns = table[tokens] if tokens < len(table) else self._beyond(tokens)
         if decodes:
-            step_ns = (terms.decode_fs_per_kv_token * decodes + FS_PER_NS // 2) // FS_PER_NS
-            total_ns += terms.decodes_ns + terms.each_decode_ns * decodes + step_ns * decode_context_tokens // decodes
+            fixed_ns, step_ns = self._priced(decodes)
+            total_ns += fixed_ns + step_ns * decode_context_tokens // decodes
         if prefills:
+            terms = self._terms
             total_ns += terms.prefills_ns + terms.each_prefill_ns * prefills
             total_ns += terms.prefill_fs_per_token * prefill_tokens // FS_PER_NS
             total_ns += terms.prefill_fs_per_pair * prefill_half_pairs // (2 * FS_PER_NS)
@@ -98,4 +102,4 @@ class TermsCost:
     def _priced(self, decodes: int) -> tuple[int, int]:
         terms = self._terms
         step_ns = (terms.decode_fs_per_kv_token * decodes + FS_PER_NS // 2) // FS_PER_NS
-        return self.linear_ns(decodes) + terms.decodes_ns + terms.each_decode_ns * decodes, step_ns
+        return terms.decodes_ns + terms.each_decode_ns * decodes, step_ns

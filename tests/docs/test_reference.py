@@ -61,7 +61,16 @@ def test_every_key_of_a_scenario_file_is_described_and_no_other() -> None:
 
 def test_the_defaults_of_a_scenario_file_are_those_described() -> None:
     in_words: dict[object, set[str]] = {
-        None: {"this scenario", "no limit", "none", "from memory", "from the catalogue", "the profile's", "the GPU's", "guessed"},
+        None: {
+            "this scenario",
+            "no limit",
+            "none",
+            "from memory",
+            "from the catalogue",
+            "the profile's",
+            "the GPU's",
+            "guessed",
+        },
         ...: {"–"},
     }
     for name, _kind, _unit, default, *_ in table("docs/scenarios.md", "key"):
