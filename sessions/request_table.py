@@ -7,7 +7,7 @@ another form takes them from there.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TIMES = ("arrival", "routed", "first_scheduled", "first_token", "finish")
 COUNTS = ("prompt_tokens", "output_tokens", "cached_tokens", "restarts", "preemptions", "crash_restarts", "replica")
-Column = list[float | None] | list[int | None] | list[str | None]
+Column = Sequence[float | None] | Sequence[int | None] | Sequence[str | None]
 
 
 def write_requests(table: RequestTable, pools: Sequence[str], path: str) -> None:
@@ -30,8 +30,8 @@ def write_requests(table: RequestTable, pools: Sequence[str], path: str) -> None
         np.savez(file, **columns, outcome_names=np.array(OUTCOMES), pool_names=np.array(list(pools)))
 
 
-def read_requests(path: Path) -> dict[str, Column]:
-    """The table's columns as people read them, in order, their units in their names.
+def read_requests(path: Path, rows: int = 50_000) -> Iterator[dict[str, Column]]:
+    """The table as people read it, so many rows at a time: columns in order, their units in their names.
 
     Times are simulated seconds. What did not happen is None, and so are ``e2e_s`` and ``ttft_s`` of a request that has
     not finished; ``replica`` and ``pool`` are the last ones.
@@ -40,7 +40,12 @@ def read_requests(path: Path) -> dict[str, Column]:
 
     with np.load(path, allow_pickle=False) as found:
         outcomes, pools = found["outcome_names"].tolist(), found["pool_names"].tolist()
-        raw = {name: found[name].tolist() for name in found.files if not name.endswith("_names")}
+        arrays = {name: found[name] for name in found.files if not name.endswith("_names")}
+    for start in range(0, max(len(arrays["id"]), 1), rows):
+        yield _columns({name: array[start : start + rows].tolist() for name, array in arrays.items()}, outcomes, pools)
+
+
+def _columns(raw: Mapping[str, list[int]], outcomes: Sequence[str], pools: Sequence[str]) -> dict[str, Column]:
     finished = [outcomes[code] == "finished" for code in raw["outcome"]]
     columns: dict[str, Column] = {"id": raw["id"]}
     for name in TIMES:

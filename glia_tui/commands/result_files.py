@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import IO, cast
 
 from pydantic import JsonValue
@@ -56,7 +57,10 @@ def write_requests(path: Path, parts: Mapping[int, Path]) -> None:
     """The per-request table: the seeds' parts one after the other, with a column ``seed`` if there are several."""
     from sessions.request_table import read_requests
 
-    tables = (_with_seed(read_requests(part), seed if len(parts) > 1 else None) for seed, part in parts.items())
+    several = len(parts) > 1
+    tables = (
+        _with_seed(table, seed if several else None) for seed, part in parts.items() for table in read_requests(part)
+    )
     if path.suffix.lower() == ".parquet":
         _write_parquet(path, tables)
         return
@@ -120,9 +124,9 @@ def _write_parquet(path: Path, tables: Iterator[dict[str, Sequence[object]]]) ->
     writer = None
     try:
         for table in tables:
-            rows = pyarrow.table(dict(table))
-            writer = writer or pyarrow.parquet.ParquetWriter(beside, rows.schema)
-            writer.write_table(rows)
+            schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in table])
+            writer = writer or pyarrow.parquet.ParquetWriter(beside, schema)
+            writer.write_table(pyarrow.table(dict(table), schema=schema))
         if writer is not None:
             writer.close()
         os.replace(beside, path)
@@ -131,6 +135,13 @@ def _write_parquet(path: Path, tables: Iterator[dict[str, Sequence[object]]]) ->
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def _arrow_type(pyarrow: ModuleType, name: str) -> object:
+    """By its name: a column of one part may hold nothing at all."""
+    if name in ("pool", "outcome"):
+        return pyarrow.string()
+    return pyarrow.float64() if name.endswith("_s") else pyarrow.int64()
 
 
 @contextmanager

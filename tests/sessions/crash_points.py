@@ -25,7 +25,7 @@ from sessions.agents import tools
 from sessions.designs import objects, own, plumbing
 from sessions.experiments.pool import Pool
 from sessions.journal import Journal
-from sessions.playground import Check, Job, JobResult, ScenarioCard
+from sessions.playground import Check, Job, JobResult, OnProgress, ScenarioCard
 from sessions.serving import ServingPlayground
 from sessions.store import Workspace
 from sessions.study import Item, Study
@@ -190,9 +190,9 @@ def quickly() -> Iterator[None]:
     cards: dict[str, ScenarioCard] = {}
     run, scenario = Pool._run, ServingPlayground.scenario
 
-    async def run_once(pool: Pool, task: Job | Check) -> JobResult:
+    async def run_once(pool: Pool, task: Job | Check, on_progress: OnProgress | None = None) -> JobResult:
         if task not in results:
-            results[task] = await run(pool, task)
+            results[task] = await run(pool, task, on_progress)
         return results[task]
 
     def card(playground: ServingPlayground, name: str, overrides: dict[str, str] | None = None) -> ScenarioCard:
