@@ -154,7 +154,7 @@ class ServingPlayground:
         telemetry = cast("dict[str, JsonValue]", result.telemetry.to_json()) if job.telemetry else None
         wall_s = time.monotonic() - started
         if job.requests_to:
-            write_requests(result.requests, job.requests_to)
+            write_requests(result.requests, [pool.name for pool in scenario.pools], job.requests_to)
         return JobResult("ok", remark, metrics, telemetry, wall_s)
 
     def pool_metrics(self, per_seed: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:

@@ -214,8 +214,9 @@ class Run:
             tally.completion_ns += now_ns - request.arrival_ns
             tally.ttft_ns += request.first_token_ns - request.arrival_ns
         if finished:
-            self._routing.due = True
             tally.moved_ns = now_ns
+            if self._routing.held.by_id:
+                self._routing.due = True
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""

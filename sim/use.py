@@ -123,6 +123,6 @@ def use_figures(use: FleetUse, end_ns: int) -> dict[str, Json]:
 def _imbalance(use: FleetUse) -> float | None:
     """Output tokens per serving time of the busiest replica over the mean's; 1 is even, None if none generated any."""
     rates = [
-        tokens * NS_PER_H // use.serving_ns(i) for i, tokens in enumerate(use.generated_tokens) if use.serving_ns(i)
+        tokens * NS_PER_S**2 // use.serving_ns(i) for i, tokens in enumerate(use.generated_tokens) if use.serving_ns(i)
     ]
     return max(rates) * len(rates) / sum(rates) if any(rates) else None

@@ -123,6 +123,20 @@ def test_what_a_router_sees_is_described_completely(kind: type) -> None:
     assert sorted(first_column("docs/write-a-router.md", f"attribute of `{kind.__name__}`")) == sorted(members(kind))
 
 
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ("docs/write-a-router.md", api.Hardware),
+        ("docs/write-a-scheduler.md", api.Engine),
+        ("docs/write-an-autoscaler.md", api.Fleet),
+        ("docs/write-an-autoscaler.md", api.Pool),
+        ("docs/write-an-autoscaler.md", api.FleetSample),
+    ],
+)
+def test_what_the_other_slots_see_is_described_completely(document: str, kind: type) -> None:
+    assert sorted(first_column(document, f"attribute of `{kind.__name__}`")) == sorted(members(kind))
+
+
 def test_every_outcome_is_described_but_those_that_nothing_reports_yet() -> None:
     assert set(first_column("docs/write-a-router.md", "outcome")) == set(get_args(ev.Outcome)) - PLANNED_OUTCOMES
 

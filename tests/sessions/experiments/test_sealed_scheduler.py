@@ -77,7 +77,7 @@ LOOKS_AT_EVERYTHING = """
 """
 
 
-def in_this_process(source: str, *overrides: tuple[str, str], seed: int = 3) -> str:
+def in_this_process(source: str, *overrides: tuple[str, str], seed: int = 3, scenario: str = "smoke") -> str:
     from sim.adapt import load_scheduler
     from sim.engine import Policies, simulate
     from sim.policies import make_router, policy_seed
@@ -87,7 +87,7 @@ def in_this_process(source: str, *overrides: tuple[str, str], seed: int = 3) -> 
     exec(textwrap.dedent(source), namespace)
     scheduler = load_scheduler(namespace, policy_seed(seed))
     policies = Policies(make_router("llq", policy_seed(seed)), {"router": "llq"}, scheduler)
-    return simulate(load_scenario("smoke", dict(overrides)), policies, seed).decisions_sha256
+    return simulate(load_scenario(scenario, dict(overrides)), policies, seed).decisions_sha256
 
 
 @pytest.mark.parametrize("rules", ["sarathi", "vllm-v1", "orca"])
@@ -174,3 +174,46 @@ def test_views_of_the_engine_are_read_only() -> None:
 def test_the_check_of_a_scheduler_is_its_smoke_run() -> None:
     assert PLAYGROUND.check("scheduler", in_admit("return waiting")).outcome == "ok"
     assert PLAYGROUND.check("scheduler", in_admit("1 / 0")).outcome == "exception"
+
+
+SHORT = (("workload.arrivals.duration_s", "12.0"), ("workload.sessions.turn_gap_median_s", "3.0"))
+
+
+@pytest.mark.parametrize("name", ["cache-aware", "kv-cost", "lmetric", "prefix-scorer", "session-affinity"])
+def test_a_sealed_router_sees_sessions_prefixes_and_caches_as_they_are(name: str) -> None:
+    def run(source: str | None) -> JobResult:
+        design = DesignUnderTest(name, source)
+        return PLAYGROUND.run(Job("prefix-heavy", "router", design, 3, False, 60.0, SHORT))
+
+    trusted, sealed = run(None), run(PLAYGROUND.shipped_source("router", name))
+    assert trusted.outcome == sealed.outcome == "ok", sealed.message
+    assert trusted.metrics is not None
+    assert trusted.metrics["prefix_hit_rate"]
+    assert trusted.metrics == sealed.metrics
+
+
+def test_a_scheduler_sees_what_the_prefix_cache_would_give() -> None:
+    source = """
+        class CachedFirst:
+            def admit(self, waiting, engine):
+                return sorted(waiting, key=lambda r: (-engine.cached_tokens(r), r.id))
+    """
+    tight = (*SHORT, ("cluster.kv_blocks", "1200"))
+    design = DesignUnderTest("cached-first", textwrap.dedent(source), "scheduler")
+    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight))
+    assert sealed.outcome == "ok", sealed.message
+    assert sealed.metrics is not None
+    assert sealed.metrics["decisions_sha256"] == in_this_process(source, *tight, scenario="prefix-heavy")
+
+
+def test_no_design_learns_from_caches_what_requests_of_the_future_share() -> None:
+    source = """
+        from sim.api import HeldRequest
+
+        def route(queue, cluster):
+            cluster.replicas[0].cached_tokens(HeldRequest(queue[-1].id + 5, 0, 100, prefix_hashes=(1,)))
+            return [(request, cluster.replicas[0]) for request in queue]
+    """
+    result = PLAYGROUND.run(Job("smoke", "router", DesignUnderTest("peeks", textwrap.dedent(source)), 3, False, 20.0))
+    assert result.outcome == "exception"
+    assert "a request that it was not shown" in result.message
