@@ -39,6 +39,8 @@ class Blocks:
 
     def take(self, request: Request, blocks: int) -> None:
         """Gives blocks to a running request; what nobody refers to makes room, in order, once nothing else does."""
+        if not blocks:
+            return
         request.blocks += blocks
         while self.unreferenced and self.used + self._unit_blocks(request) * len(self.unreferenced) > self.total:
             self.unreferenced.pop(0)

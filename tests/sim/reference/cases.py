@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from sim.cost import Cost, IterationCost, Profile, load_profile
-from sim.policies import make_router, router_names
+from sim.policies import make_autoscaler, make_router, make_scheduler, policy_names, router_names
 from sim.scenario import (
     AutoscalerSpec,
     CostSpec,
@@ -33,7 +34,7 @@ SMOKE = load_scenario("smoke")
 RULES = ("sarathi", "vllm-v1", "vllm", "orca")
 BEAT_NS = 1_000_000
 """Cases with a fleet tick in milliseconds: a router's timer and an autoscaler may not be faster."""
-PATIENCE_BEATS = 3_000
+PATIENCE_BEATS = 1_500
 """In place of an hour: a run in which nothing moves any more must end soon."""
 
 
@@ -49,8 +50,8 @@ PROFILES = {
         _profile("kinked", (1, 3, 20), (40, 41, 500)),
         _profile("bent", (1, 3, 20), (3, 41, 50)),
         _profile("slow-flat", (1, 50), (7, 7), BEAT_NS),
-        _profile("slow-steep", (1, 100), (1, 20), BEAT_NS),
-        _profile("slow-kinked", (1, 3, 20), (4, 5, 50), BEAT_NS),
+        _profile("slow-steep", (1, 100), (1, 10), BEAT_NS),
+        _profile("slow-kinked", (1, 3, 100), (4, 5, 20), BEAT_NS),
         _profile("slow-bent", (1, 3, 20), (3, 5, 9), BEAT_NS),
     )
 }
@@ -123,6 +124,7 @@ BEATS = st.one_of(st.just(0), st.sampled_from([1, 7, 14, 40]), st.integers(0, 60
 
 @st.composite
 def workloads(draw, gap_ns, prompt=PROMPT, output=OUTPUT, max_size=30):
+    """Row by row: shrinks best, but is rarely crowded."""
     rows = draw(st.lists(st.tuples(gap_ns, prompt, output), min_size=0, max_size=max_size))
     table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     if draw(st.booleans()):
@@ -131,18 +133,36 @@ def workloads(draw, gap_ns, prompt=PROMPT, output=OUTPUT, max_size=30):
 
 
 @st.composite
+def crowds(draw, cluster, beat_ns=1, most_tokens=400):
+    """Many requests whose lengths are a good part of a replica's memory, from one seed: they crowd each other out."""
+    memory = (cluster.kv_blocks - cluster.watermark_blocks) * cluster.block_tokens
+    random = Random(draw(st.integers(0, 2**32)))
+    size = draw(st.integers(2, 24))
+    prompts = max(1, min(memory, most_tokens) // draw(st.sampled_from([2, 4, 8, 8, 16, 16])))
+    outputs = max(1, min(memory, most_tokens // 2) // draw(st.sampled_from([1, 2, 4, 8])))
+    gap = draw(st.sampled_from([0, 1, 7, 50, 400]))
+    table = [[_about(random, gap), 1 + _about(random, prompts), 1 + _about(random, outputs)] for _ in range(size)]
+    columns = np.array(table, dtype=np.int64)
+    return make_workload(np.cumsum(columns[:, 0]) * beat_ns, columns[:, 1], columns[:, 2])
+
+
+def _about(random: Random, mean: int) -> int:
+    return random.choice([0, mean, random.randint(0, 2 * mean), random.randint(0, 2 * mean)])
+
+
+@st.composite
 def with_columns(draw, work):
     """The same workload with priorities, sessions and promises."""
-    size = len(work)
+    random = Random(draw(st.integers(0, 2**32)))
 
-    def column(values):
-        return np.array(draw(st.lists(values, min_size=size, max_size=size)), dtype=np.int64)
+    def column(*values):
+        return np.array([random.choice(values) for _ in range(len(work))], dtype=np.int64)
 
     return replace(
         work,
-        priority=column(st.integers(0, 2)) if draw(st.booleans()) else None,
-        session=column(st.integers(-1, 1)) if draw(st.booleans()) else None,
-        ttft_slo_ns=column(st.sampled_from([-1, 500])) if draw(st.booleans()) else None,
+        priority=column(0, 1, 2) if draw(st.booleans()) else None,
+        session=column(-1, 0, 1) if draw(st.booleans()) else None,
+        ttft_slo_ns=column(-1, 500) if draw(st.booleans()) else None,
     )
 
 
@@ -155,9 +175,11 @@ def with_content(draw, work, block_tokens):
     """
     size = block_tokens * draw(st.sampled_from([1, 1, 2, 3]))
     totals = (work.prompt_tokens + work.output_tokens).tolist()
-    stems = draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=len(work), max_size=len(work)))
+    random = Random(draw(st.integers(0, 2**32)))
+    most_shared = draw(st.sampled_from([1, 4, 12, 1_000]))
     content = []
-    for request, (total, (stem, shared)) in enumerate(zip(totals, stems, strict=True)):
+    for request, total in enumerate(totals):
+        stem, shared = random.randint(0, 2), random.randint(0, most_shared)
         content.append(tuple(_content_id(request, stem, shared, unit) for unit in range(total // size)))
     return replace(work, content=tuple(content), content_block_tokens=size)
 
@@ -182,7 +204,7 @@ def clusters(draw, chunk_tokens, replicas=None, tokens=None, block_tokens=None):
         kv_blocks=-(-draw(tokens) // block) + 1,
         block_tokens=block,
         watermark_fraction=draw(st.sampled_from([0.0, 0.01, 0.3])),
-        max_num_seqs=draw(st.sampled_from([1, 2, 3, 8, 128])),
+        max_num_seqs=draw(st.sampled_from([128, 8, 3, 2, 1])),
         chunk_tokens=draw(chunk_tokens),
     )
 
@@ -192,20 +214,27 @@ COSTS = st.builds(CostSpec, st.sampled_from(KINDS), st.sampled_from([0, 1, 2, 13
 SLOW_COSTS = st.builds(
     CostSpec,
     st.sampled_from([f"slow-{kind}" for kind in KINDS]),
-    st.sampled_from([0, 0, BEAT_NS // 10, BEAT_NS]),
-    st.sampled_from([0, 20 * BEAT_NS]),
+    st.sampled_from([0, 0, BEAT_NS // 100, BEAT_NS // 7]),
+    st.sampled_from([0, 5 * BEAT_NS]),
 )
 CHUNK_TOKENS = st.one_of(st.integers(1, 8), st.integers(1, 120), st.just(8192))
 
 
+VARIANTS = (
+    *((rules, variant) for rules in RULES for variant in ("", "prefixes")),
+    *((rules, "compat") for rules in ("sarathi", "vllm")),
+)
+"""Rules, and what is switched on besides."""
+
+
 @st.composite
-def engines(draw, caching):
-    rules = draw(st.sampled_from(RULES))
+def engines(draw, variants=VARIANTS):
+    rules, variant = draw(st.sampled_from(variants))
     return EngineSpec(
         rules=rules,
-        prefix_caching=caching,
-        reserved_tokens=draw(st.sampled_from([1, 20, 100, 1_000])),
-        vidur_compat=not caching and rules in ("sarathi", "vllm") and draw(st.booleans()),
+        prefix_caching=variant == "prefixes",
+        reserved_tokens=draw(st.sampled_from([20, 1, 100, 1_000])),
+        vidur_compat=variant == "compat",
     )
 
 
@@ -233,7 +262,7 @@ def longest_prompt(pool: PoolSpec, engine: EngineSpec) -> int:
 @st.composite
 def routers(draw, scenario, timer_s=NO_TIMER):
     """A function that makes the same fresh router each time."""
-    kind = draw(st.sampled_from(["memory", "whimsical", "whimsical", "shipped"]))
+    kind = draw(st.sampled_from(["whimsical", "whimsical", "memory", "shipped"]))
     most = {pool.name: longest_prompt(pool, scenario.engine) for pool in scenario.pools}
     if kind == "memory":
         return lambda: LeastMemory(most)
@@ -249,6 +278,10 @@ def routers(draw, scenario, timer_s=NO_TIMER):
 
 @st.composite
 def schedulers(draw):
+    """As :func:`routers`."""
+    if draw(st.integers(0, 9)) == 9:
+        name = draw(st.sampled_from(policy_names("scheduler")))
+        return lambda: make_scheduler(name, 3)
     hooks = draw(st.sets(st.sampled_from(["admit", "chunk", "victim"]), min_size=1))
     seed = draw(st.integers(0, 2**32))
     holding = draw(st.sampled_from([0.0, 0.0, 0.3]))
@@ -259,6 +292,10 @@ def schedulers(draw):
 
 @st.composite
 def autoscalers(draw):
+    """As :func:`routers`."""
+    if draw(st.integers(0, 9)) == 9:
+        name = draw(st.sampled_from(policy_names("autoscaler")))
+        return lambda: make_autoscaler(name, 3)
     seed = draw(st.integers(0, 2**32))
     faults = draw(st.sampled_from([0.0, 0.0, 0.05]))
     looks = draw(st.sampled_from([0.0, 0.5]))
@@ -275,14 +312,14 @@ def plain_cases(draw):
     cluster = draw(clusters(CHUNK_TOKENS))
     interval_ns = draw(st.sampled_from([400, 1_000, 10_000]))
     scenario = replace(SMOKE, cluster=cluster, cost=draw(COSTS), telemetry_interval_s=interval_ns * 1e-9)
-    work = draw(workloads(st.one_of(BEATS, st.integers(0, 20_000))))
+    work = draw(st.one_of(workloads(st.one_of(BEATS, st.integers(0, 20_000))), crowds(cluster)))
     return Case(scenario, work, draw(routers(scenario)))
 
 
 @st.composite
-def beating_cases(draw):
+def beating_cases(draw, variants=VARIANTS):
     """Every iteration takes 7 ns and everything arrives on that beat, long outputs first."""
-    engine = draw(engines(draw(st.booleans())))
+    engine = draw(engines(variants))
     cluster = allowed(draw(clusters(st.integers(2, 50))), engine)
     scenario = replace(SMOKE, cluster=cluster, engine=engine, cost=CostSpec("flat", 0, 0), telemetry_interval_s=7e-9)
     rows = draw(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 20), OUTPUT), min_size=2, max_size=12))
@@ -294,17 +331,17 @@ def beating_cases(draw):
 
 
 @st.composite
-def engine_cases(draw):
+def engine_cases(draw, variants=VARIANTS):
     """One or two equal replicas under any rules, with prefixes and batch schedulers."""
-    engine = draw(engines(draw(st.booleans())))
-    cluster = allowed(draw(clusters(CHUNK_TOKENS, replicas=st.integers(1, 2))), engine)
+    engine = draw(engines(variants))
+    cluster = allowed(draw(clusters(CHUNK_TOKENS, replicas=st.sampled_from([1, 1, 2]))), engine)
     interval_ns = draw(st.sampled_from([1_000, 10_000]))
     scenario = replace(SMOKE, cluster=cluster, engine=engine, cost=draw(COSTS), telemetry_interval_s=interval_ns * 1e-9)
-    work = draw(workloads(BEATS, max_size=15))
-    if engine.prefix_caching or draw(st.booleans()):
+    work = draw(st.one_of(workloads(BEATS, max_size=8), crowds(cluster), crowds(cluster)))
+    if engine.prefix_caching:
         work = draw(with_content(work, cluster.block_tokens))
     work = draw(with_columns(work))
-    scheduler = draw(st.one_of(st.none(), schedulers()))
+    scheduler = draw(st.one_of(st.none(), schedulers(), schedulers()))
     return Case(scenario, work, draw(routers(scenario)), scheduler)
 
 
@@ -319,9 +356,9 @@ def faults(draw, replicas, listed_only):
     for kind, replica, gap, duration in rows:
         begin = free_from.get((kind, replica), 0) + gap
         free_from[kind, replica] = begin + duration
-        percent = draw(st.sampled_from([150, 50, 1_000, 1])) if kind == "slow" else 100
+        percent = draw(st.sampled_from([150, 50, 300, 1])) if kind == "slow" else 100
         listed.append(Fault(kind, replica, begin * BEAT_NS / 1e9, duration * BEAT_NS / 1e9, percent))
-    mean = None if listed_only else draw(st.sampled_from([None, None, 0.2, 1.5]))
+    mean = None if listed_only else draw(st.sampled_from([None, None, 1.0, 4.0]))
     return FaultsSpec(mean, draw(st.sampled_from([0.01, 0.2])), tuple(listed))
 
 
@@ -340,9 +377,9 @@ def pools(draw, engine, block_tokens, scaled):
 
 
 @st.composite
-def fleet_cases(draw):
+def fleet_cases(draw, variants=VARIANTS):
     """Pools that are scaled and fail under stale telemetry, with everything else that there is."""
-    engine = draw(engines(draw(st.booleans())))
+    engine = draw(engines(variants))
     block_tokens = draw(st.sampled_from([1, 2, 4, 16]))
     scaled = draw(st.booleans())
     made = draw(pools(engine, block_tokens, scaled))
@@ -361,7 +398,9 @@ def fleet_cases(draw):
         telemetry_interval_s=draw(st.sampled_from([40, 100, 400])) * BEAT_NS / 1e9,
         more_pools=made,
     )
-    work = draw(workloads(BEATS.map(lambda beats: beats * BEAT_NS), SHORT, SHORT, max_size=15))
+    short = workloads(BEATS.map(lambda beats: beats * BEAT_NS), SHORT, SHORT, max_size=8)
+    crowded = draw(st.sampled_from(made)).cluster
+    work = draw(st.one_of(short, crowds(crowded, BEAT_NS, 100), crowds(crowded, BEAT_NS, 100)))
     if engine.prefix_caching:
         work = draw(with_content(work, block_tokens))
     work = draw(with_columns(work))

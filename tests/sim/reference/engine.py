@@ -19,7 +19,8 @@ from sim.engine import Policies
 from sim.errors import ConservationError, IllegalDecision
 from sim.member import PAID
 from sim.metrics import summarise
-from sim.oracle import Oracle
+from sim.oracle import Oracle, Predicted
+from sim.predictor import predicted_tokens
 from sim.result import Result, request_table, this_environment
 from sim.scenario import Scenario
 from sim.telemetry import USAGE_DIGITS, Observer, Telemetry, TelemetryRow, row_limit
@@ -28,7 +29,7 @@ from sim.workload import Workload
 from tests.sim.reference.autoscaling import Scaling
 from tests.sim.reference.fleet import Slot, duration_ns, make_slots
 from tests.sim.reference.request import NEVER, Request
-from tests.sim.reference.views import ClusterView, FleetView, HeldQueue, figures
+from tests.sim.reference.views import ClusterView, FleetView, HeldQueue, scraped
 
 PATIENCE_NS = 3600 * NS_PER_S
 _DECISION = struct.Struct("<qqqq")
@@ -101,7 +102,12 @@ class Run:
     ) -> None:
         self._scenario = scenario
         self.requests = _requests(workload)
-        self.slots = make_slots(scenario, seed, policies.scheduler)
+        self._to_come = list(self.requests)
+        scheduler = policies.scheduler
+        if isinstance(scheduler, Predicted):
+            predictions = predicted_tokens(workload.output_tokens.tolist(), scheduler.sigma, seed)
+            scheduler = scheduler.make(predictions.__getitem__)
+        self.slots = make_slots(scenario, seed, scheduler)
         self.rows: list[TelemetryRow] = []
         self.decisions = hashlib.sha256()
         self.end_ns = 0
@@ -188,7 +194,7 @@ class Run:
         goes_on = self._goes_on(now_ns)
         if self._scrape_ns is not None and now_ns % self._scrape_ns == 0:
             for slot in self.slots:
-                slot.scraped = figures(slot)
+                slot.scraped = scraped(slot)
         if now_ns == self._next_sample_ns:
             self._sample(now_ns)
         return goes_on
@@ -235,9 +241,8 @@ class Run:
                 self._leave(request, "rejected", now_ns)
 
     def _arrive(self, now_ns: int) -> None:
-        for request in self.requests:
-            if request.arrival_ns != now_ns:
-                continue
+        while self._to_come and self._to_come[0].arrival_ns == now_ns:
+            request = self._to_come.pop(0)
             self.end_ns = self._moved_ns = now_ns
             if any(slot.replica.can_ever_hold(request) for slot in self.slots):
                 self._held.add(request.as_held())
@@ -314,8 +319,7 @@ class Run:
 
     def _goes_on(self, now_ns: int) -> bool:
         running = any(slot.iteration_end_ns is not None for slot in self.slots)
-        to_arrive = any(request.arrival_ns > now_ns for request in self.requests)
-        if running or to_arrive or self._router_due:
+        if running or self._to_come or self._router_due:
             return True
         if not self._held and not any(slot.replica.requests for slot in self.slots):
             return False
@@ -335,7 +339,7 @@ class Run:
         """The next instant at which anything may happen."""
         times = self._changes_ns(now_ns)
         times += [slot.iteration_end_ns for slot in self.slots if slot.iteration_end_ns is not None]
-        times += [request.arrival_ns for request in self.requests]
+        times += [request.arrival_ns for request in self._to_come[:1]]
         if self._router_due:
             times.append(now_ns + 1)
         if self._scaling is not None:

@@ -47,7 +47,7 @@ class Slot:
         self.scraped: dict[str, object] | None = None
         self._base_cost = replica.cost
         self._slowdowns = [
-            (in_ns(fault.at_s), in_ns(fault.at_s) + duration_ns(fault.duration_s), fault.percent)
+            (in_ns(fault.at_s), in_ns(fault.at_s) + duration_ns(fault.duration_s), replica.cost.scaled(fault.percent))
             for fault in listed
             if fault.kind == "slow"
         ]
@@ -66,9 +66,9 @@ class Slot:
     def set_cost(self, now_ns: int) -> None:
         """The cost of what is composed from now on."""
         self.replica.cost = self._base_cost
-        for begin, end, percent in self._slowdowns:
+        for begin, end, slow in self._slowdowns:
             if begin <= now_ns < end:
-                self.replica.cost = self._base_cost.scaled(percent)
+                self.replica.cost = slow
 
     def crashes_at(self, now_ns: int) -> list[int]:
         """How long it would be down for each crash that is due: listed ones first."""

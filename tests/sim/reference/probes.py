@@ -150,11 +150,16 @@ class WhimsicalScheduler:
         if self._random.random() < self._looks:
             self._seen.append([engine.cached_tokens(request) for request in waiting])
         self.wake_iterations = self._random.choice([self.wake_iterations, None, 1, 3])
+        if self._random.random() < 0.2:
+            return waiting if self._random.random() < 0.7 else waiting[: self._random.randint(0, 3)]
         chosen = [request for request in waiting if self._random.random() >= self._holding]
         if self._random.random() < 0.4:
             self._random.shuffle(chosen)
         if self._random.random() < self._faults:
-            chosen.append(self._random.choice([waiting[0], None, *engine.running]))
+            chosen.append(self._random.choice([waiting[-1], None, *engine.running]))
+        return self._one_by_one(chosen, engine) if self._random.random() < 0.5 else chosen
+
+    def _one_by_one(self, chosen, engine):
         for request in chosen:
             if self._random.random() < self._looks / 4:
                 self._seen.append(engine.kv_blocks_used)
@@ -255,8 +260,8 @@ def record(simulate_workload, scenario, work, new_router, new_scheduler=None, ne
         ending = {"table": table, "summary": result.summary, "telemetry": result.telemetry}
     return {
         "router": spy.seen,
-        "scheduler": [] if scheduler is None else scheduler.seen,
-        "autoscaler": [] if autoscaler is None else autoscaler.seen,
+        "scheduler": getattr(scheduler, "seen", []),
+        "autoscaler": getattr(autoscaler, "seen", []),
         "rows": watcher.rows,
         "kept": watcher.kept,
         "ending": ending,

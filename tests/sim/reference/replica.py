@@ -193,7 +193,7 @@ class Replica:
 
     def make_room(self, request: Request, blocks: int, now_ns: int) -> bool:
         """Preempts until so many blocks are free; False if that cost the request itself its place."""
-        while self.blocks.free < blocks:
+        while blocks and self.blocks.free < blocks:
             candidates = [other for other in self.running if not self.is_placed(other)]
             victim = candidates[-1]
             if self.scheduler is not None and self.scheduler.hooks.victim is not None:

@@ -38,10 +38,10 @@ def _sarathi(replica: Replica, now_ns: int) -> None:
     for request in list(replica.running):
         if not request.decodes:
             place_chunk(request)
-    _admission(replica, try_to_admit, budget, now_ns)
     if replica.engine.vidur_compat:
         unreached = [request for request in replica.running if not replica.is_placed(request)]
         replica.running[:] = sorted(unreached, key=lambda r: r.id) + [part.request for part in replica.parts]
+    _admission(replica, try_to_admit, budget, now_ns)
 
 
 def _vllm_v1(replica: Replica, now_ns: int) -> None:

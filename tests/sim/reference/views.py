@@ -48,18 +48,18 @@ class HeldQueue(Sequence[HeldRequest]):
         return self._requests[index]
 
 
-def figures(slot: Slot) -> dict[str, object]:
+FIGURES = {
+    "num_waiting": lambda replica: len(replica.waiting),
+    "num_running": lambda replica: len(replica.running),
+    "kv_blocks_used": lambda replica: replica.blocks.used,
+    "waiting": lambda replica: tuple(request.as_placed() for request in replica.waiting),
+    "running": lambda replica: tuple(request.as_placed() for request in sorted(replica.running, key=lambda r: r.id)),
+}
+
+
+def scraped(slot: Slot) -> dict[str, object]:
     """What a scrape of the slot's replica reads."""
-    replica = slot.replica
-    if slot.state == "off":
-        return NOTHING
-    return {
-        "num_waiting": len(replica.waiting),
-        "num_running": len(replica.running),
-        "kv_blocks_used": replica.blocks.used,
-        "waiting": tuple(request.as_placed() for request in replica.waiting),
-        "running": tuple(request.as_placed() for request in sorted(replica.running, key=lambda r: r.id)),
-    }
+    return NOTHING if slot.state == "off" else {name: read(slot.replica) for name, read in FIGURES.items()}
 
 
 class ReplicaView:
@@ -121,7 +121,7 @@ class ReplicaView:
     def _read(self, name: str):
         if self._stale:
             return (self._slot.scraped or NOTHING)[name]
-        return figures(self._slot)[name]
+        return NOTHING[name] if self._slot.state == "off" else FIGURES[name](self._slot.replica)
 
 
 class ClusterView:
