@@ -88,6 +88,7 @@ class Composer(EngineState):
         self.running.add(request)
         self.used_blocks += blocks
         self.block_ns -= blocks * now_ns
+        self.running_ns -= now_ns
         if self.cache is not None:
             self.cache.board(request)
             self.cache.trim(self.total_blocks - self.used_blocks)

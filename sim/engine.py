@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,7 +62,7 @@ def simulate_workload(
     run = Run(scenario, workload, router, policies.names, seed, scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
     summary = summarise(scenario, run.requests, run.end_ns, run.use())
-    decisions = _little_endian_sha256(run.decisions)
+    decisions = run.decisions.sha256()
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -82,12 +79,6 @@ def simulate_workload(
         workload_sha256=workload.sha256,
         environment=this_environment(),
     )
-
-
-def _little_endian_sha256(numbers: array[int]) -> str:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return hashlib.sha256(numbers).hexdigest()
 
 
 def _told(router: Router | Oracle, workload: Workload) -> Router:

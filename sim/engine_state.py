@@ -8,7 +8,6 @@ shares (:mod:`sim.prefix_cache`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from bisect import insort
 from collections import deque
 from operator import attrgetter
@@ -58,6 +57,7 @@ class EngineState(ABC):
         "prefilling",
         "replica_id",
         "running",
+        "running_ns",
         "seats",
         "slot",
         "token_budget",
@@ -74,7 +74,7 @@ class EngineState(ABC):
         cluster: ClusterSpec,
         engine: EngineSpec,
         hooks: SchedulerHooks | None,
-        decisions: array[int],
+        decisions: list[int],
         content_block_tokens: int,
     ) -> None:
         self.replica_id = replica_id
@@ -93,6 +93,8 @@ class EngineState(ABC):
         self.used_blocks = 0
         self.block_ns = 0
         """Sum of freed blocks times the time they were freed at, minus that of the taken ones, in block * ns."""
+        self.running_ns = 0
+        """Sum of the times at which requests stopped running, minus that of those at which they began, in ns."""
         self.block_tokens = cluster.block_tokens
         self.watermark_blocks = cluster.watermark_blocks
         self.seats = cluster.max_num_seqs
@@ -133,6 +135,7 @@ class EngineState(ABC):
             blocks -= self.cache.leave(request)
         self.used_blocks -= blocks
         self.block_ns += blocks * self.now_ns
+        self.running_ns += self.now_ns
 
     def reorder(self, running: list[Request]) -> None:
         """Puts the running requests into another order."""
@@ -182,6 +185,7 @@ class EngineState(ABC):
             if request.decoding_since != NEVER:
                 self.decodes.leave(request)
         requests = [*self.running, *self.waiting]
+        self.running_ns += len(self.running) * self.now_ns
         for request in requests:
             request.lose_cache()
         for kept in (self.running, self.waiting, self.prefilling, self.paused, self.chunks):

@@ -6,7 +6,6 @@ end of the stretch. Whatever happens to it meanwhile cuts the stretch short; the
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 
 from sim.alarms import Alarms
@@ -24,13 +23,11 @@ class Machines:
     ``ended_ns``: when a stretch last ended.
     """
 
-    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "lost_ns", "replicas", "startable")
+    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "replicas", "startable")
 
     def __init__(self, replicas: Sequence[Replica], alarms: Alarms) -> None:
         self.replicas = replicas
         self.busy = self.ended_ns = 0
-        self.lost_ns = 0
-        """Sum over the running requests that crashes took of the times of the crashes."""
         self.startable: set[int] = set()
         self._alarms = alarms
         self._stretch_end_ns = [NEVER] * len(replicas)
@@ -81,9 +78,7 @@ class Machines:
             self._stretch_end_ns[replica_id] = NEVER
             self.busy -= 1
         self.startable.discard(replica_id)
-        replica = self.replicas[replica_id]
-        self.lost_ns += len(replica.running) * now_ns
-        return replica.crash(now_ns)
+        return self.replicas[replica_id].crash(now_ns)
 
     def set_cost(self, replica_id: int, cost: Cost, now_ns: int) -> None:
         """Iterations composed from now on take their times from ``cost``; the one that runs keeps its own."""
@@ -113,7 +108,7 @@ def replicas_of(
     engine: EngineSpec,
     costs: Sequence[Cost],
     scheduler: SchedulerFactory | None,
-    decisions: array[int],
+    decisions: list[int],
     content_block_tokens: int,
 ) -> list[Replica]:
     """A replica for every member of the fleet, each with a batch scheduler of its own; ``costs``: by pool."""

@@ -14,7 +14,6 @@ equal.
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from operator import attrgetter
 
@@ -54,7 +53,7 @@ class Replica:
         engine: EngineSpec,
         cost: Cost,
         hooks: SchedulerHooks | None,
-        decisions: array[int],
+        decisions: list[int],
         content_block_tokens: int,
     ) -> None:
         """``decisions``: where it appends its own (time, kind, request, replica). ``hooks``: None for the engine's
@@ -216,6 +215,10 @@ class Replica:
     def block_ns(self, now_ns: int) -> int:
         """Integral of the used blocks over time so far, in block * ns; the replica must be idle."""
         return self._state.block_ns + self._state.used_blocks * now_ns
+
+    def running_ns(self, now_ns: int) -> int:
+        """Integral of the running requests over time so far, in request * ns."""
+        return self._state.running_ns + len(self.running) * now_ns
 
     def conserves(self) -> bool:
         """Whether the used blocks are those of the running requests; the replica must be idle."""

@@ -16,7 +16,6 @@ says when it is next due, and that is never.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 
 from sim.alarms import FAR, Alarms
@@ -24,6 +23,7 @@ from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
 from sim.conservation import check_conservation
 from sim.cost import Cost, cost_of
+from sim.decision_log import MOST_ENTRIES, DecisionLog
 from sim.decisions import ROUTED
 from sim.errors import ConservationError
 from sim.faults import to_ns
@@ -38,7 +38,7 @@ from sim.sampling import Sampler
 from sim.scenario import Scenario
 from sim.tally import Tally
 from sim.telemetry import Observer
-from sim.use import FleetUse, fleet_use, running_ns
+from sim.use import FleetUse, fleet_use
 from sim.workload import Workload
 
 PATIENCE_NS = 3600 * NS_PER_S
@@ -65,7 +65,7 @@ class Run:
     ) -> None:
         self._scenario = scenario
         self.requests = requests_of(workload)
-        self.decisions = array("q")
+        self.decisions = DecisionLog()
         self.crashes: dict[int, int] = {}
         self._changed_ns = 0
         """When a request last arrived or a replica last changed its state."""
@@ -78,7 +78,7 @@ class Run:
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
         self.replicas = replicas_of(
-            self.members, scenario.engine, costs, scheduler, self.decisions, self._content_tokens
+            self.members, scenario.engine, costs, scheduler, self.decisions.entries, self._content_tokens
         )
         self._machines = Machines(self.replicas, self._alarms)
         self._largest = max(self.replicas, key=lambda replica: replica.most_prompt_tokens)
@@ -127,7 +127,7 @@ class Run:
                 self._views.cluster,
                 self._routing.held,
                 self.tally,
-                self.decisions,
+                self.decisions.entries,
                 self._alarms,
             )
 
@@ -151,7 +151,6 @@ class Run:
     def use(self) -> FleetUse:
         """What the run used of its fleet, once it is over."""
         end_ns = self.end_ns
-        left_ns = sum(len(replica.running) * end_ns for replica in self.replicas)
         return fleet_use(
             self._scenario.pools,
             self.members,
@@ -159,7 +158,7 @@ class Run:
             end_ns,
             replicas_max=max(self._replicas_max, len(self._views.cluster.replicas)),
             block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
-            running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
+            running_ns=sum(replica.running_ns(end_ns) for replica in self.replicas),
             crashes=self.crashes,
         )
 
@@ -241,10 +240,12 @@ class Run:
                 self._reject(request, now_ns)
         self._expect_arrival()
         tally.moved_ns = now_ns
+        if len(self.decisions.entries) >= MOST_ENTRIES:
+            self.decisions.hash_entries()
 
     def _route(self, now_ns: int) -> None:
         pairs = self._routing.ask(now_ns)
-        requests, decisions, machines = self.requests, self.decisions, self._machines
+        requests, decisions, machines = self.requests, self.decisions.entries, self._machines
         for request_id, replica_id in pairs:
             decisions.extend((now_ns, ROUTED, request_id, replica_id))
             request = requests[request_id]

@@ -5,17 +5,12 @@ Every figure is computed from integers and divided once, so it has the same digi
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from sim.api import NS_PER_S
-from sim.decisions import ADMITTED, PREEMPTED
 from sim.member import PAID, Member, State
-from sim.request import Request
 from sim.scenario import PoolSpec
 from sim.telemetry import Json
 
@@ -88,23 +83,6 @@ def fleet_use(
         running_ns=running_ns,
         crashes=crashes,
     )
-
-
-def running_ns(decisions: array[int], requests: Sequence[Request], lost_ns: int, left_ns: int) -> int:
-    """Integral of the running requests over a run, in request * ns: when they stopped running less when they began.
-
-    Every admission is a decision, and so is every preemption. ``lost_ns``: sum over the running requests that a crash
-    took of the crash's time; ``left_ns``: sum over those that still run at the end of the end's time.
-    """
-    table = np.array(decisions, dtype=np.int64).reshape(-1, 4)
-    admitted, preempted = (_sum(table[table[:, 1] == kind, 0]) for kind in (ADMITTED, PREEMPTED))
-    finished = sum(request.finish_ns for request in requests if request.outcome == "finished")
-    return finished + preempted + lost_ns + left_ns - admitted
-
-
-def _sum(times_ns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
-    """Exact: in two parts, because the sum itself may not fit 64 bits."""
-    return int((times_ns >> 20).sum()) * 2**20 + int((times_ns & (2**20 - 1)).sum())
 
 
 def cost_usd(prices: Sequence[tuple[int, float]], paid_ns: Sequence[int]) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 from sim.composer import Composer
 from sim.hooks import SchedulerHooks
 from sim.lockstep import ReservedLockstep
@@ -23,7 +21,7 @@ class Orca(Composer):
         cluster: ClusterSpec,
         engine: EngineSpec,
         hooks: SchedulerHooks | None,
-        decisions: array[int],
+        decisions: list[int],
         content_block_tokens: int,
     ) -> None:
         super().__init__(replica_id, cluster, engine, hooks, decisions, content_block_tokens)

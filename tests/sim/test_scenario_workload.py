@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import tomllib
 
-import numpy as np
 import pytest
 
 from sim.errors import ScenarioError, SimError
 from sim.scenario import load_scenario
 from sim.workload import build_workload
-from sim.workload.replaced import trace_overrides
 from sim.workload.spec import (
     DiurnalShape,
     FileWorkload,
@@ -316,26 +314,3 @@ def test_a_file_without_times_needs_arrivals(scenario_file, tmp_path):
     work = build_workload(scenario, 1)
     assert not scenario.is_trace
     assert set(zip(work.prompt_tokens.tolist(), work.output_tokens.tolist(), strict=True)) == {(7, 8), (9, 10)}
-
-
-# -- a trace file in the place of a scenario's own workload
-
-
-def test_a_trace_takes_the_place_of_the_workload(smoke, requests_csv):
-    scenario = load_scenario("smoke", trace_overrides(smoke, str(requests_csv)))
-    assert build_workload(scenario, 1).prompt_tokens.tolist() == [100, 200, 300]
-    assert scenario.cluster == smoke.cluster
-
-
-def test_a_trace_without_times_gets_the_scenarios_arrivals(smoke, tmp_path, scenario_file):
-    path = tmp_path / "l.csv"
-    path.write_text("num_prefill_tokens,num_decode_tokens\n7,8\n", "utf-8")
-    scenario = load_scenario("smoke", trace_overrides(smoke, str(path), "vidur"))
-    assert np.mean(build_workload(scenario, 1).prompt_tokens) == 7
-    mine = scenario_file(GENERATED)
-    generated = load_scenario(mine)
-    again = load_scenario(mine, trace_overrides(generated, str(path)))
-    assert again.workload.arrivals == generated.workload.arrivals
-    assert again.workload.shape == generated.workload.shape
-    with pytest.raises(ScenarioError, match="the scenario's own workload has no law of arrivals"):
-        trace_overrides(load_scenario("paper-routing"), str(path))
