@@ -394,7 +394,10 @@ class Run:
             prefix_query_tokens=sum(replica.prefix_query_tokens for replica in replicas),
             prefix_hit_tokens=sum(replica.prefix_hit_tokens for replica in replicas),
             crash_restarts=sum(request.crash_restarts for request in self.requests),
-            cost_usd=cost_usd(self._scenario.pools, self._paid_ns(now_ns)),
+            cost_usd=cost_usd(
+                [(p.cluster.tensor_parallel, p.cluster.usd_per_gpu_hour) for p in self._scenario.pools],
+                self._paid_ns(now_ns),
+            ),
         )
 
     def _paid_ns(self, now_ns: int) -> list[int]:
