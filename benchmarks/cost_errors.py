@@ -52,7 +52,7 @@ def write(found: Mapping[str, Sequence[Row]]) -> None:
         mark = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not mark.search(page):
             raise SystemExit(f"{PAGE.name} has no place for the table {name!r}.")
-        page = mark.sub(lambda match, rows=rows: f"{match[1]}\n{markdown(rows)}\n\n{match[2]}", page)
+        page = mark.sub(rf"\1\n{markdown(rows)}\n\n\2", page)
     PAGE.write_text(page, "utf-8")
 
 

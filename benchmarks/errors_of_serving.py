@@ -9,7 +9,7 @@ then used for the other servers on several GPUs, where nothing is fitted.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -163,7 +163,7 @@ def silicon_errors(shared: Path) -> tuple[Overhead, list[Row]]:
     """Median errors by GPUs, kernels only and with the overheads, on the half that wasn't fitted; in sample beside."""
     rows = silicon(shared)
     overhead = fit_overhead(rows[::2])
-    table = []
+    table: list[Row] = []
     for half, chosen in (("fitted", rows[::2]), ("held out", rows[1::2])):
         for ways in sorted({row.server.tp for row in chosen}):
             of_ways = [row for row in chosen if row.server.tp == ways]
@@ -201,7 +201,7 @@ def blis_errors(shared: Path) -> list[Row]:
 
     Saturated experiments (a TTFT of minutes) are left out.
     """
-    rows = []
+    rows: list[Row] = []
     for measured in read_json(shared / "reference" / "validation.json")["blis_h100"]["rows"]:
         if measured["ttft_mean"] > 10_000:
             continue
@@ -257,7 +257,7 @@ def llmservingsim_errors(shared: Path, overhead: Overhead) -> list[Row]:
     gaps_s = np.random.Generator(np.random.PCG64([1, 1])).exponential(1 / first["rps"], len(lengths))
     arrivals = np.cumsum(np.round(gaps_s * NS_PER_S).astype(np.int64))
     work = make_workload(arrivals, lengths[:, 0], lengths[:, 1])
-    rows = []
+    rows: list[Row] = []
     for real in recorded:
         server = SMALLER.get(real["hw"])
         if server is None or server.model != real["model"]:
@@ -281,7 +281,7 @@ def _signed(ours: Figures, real: Figures) -> dict[str, str]:
 
 def single_requests(shared: Path) -> list[Row]:
     """TPOT of one request at a time, as people published it."""
-    rows = []
+    rows: list[Row] = []
     for source in read_json(shared / "reference" / "validation.json")["web"]:
         for gpu, told in (("H100-SXM", "H100-80GB"), ("A100-40GB", "A100-40GB")):
             one = next((row for row in source.get("rows", ()) if row.get("conc") == 1), None)
@@ -302,7 +302,7 @@ def single_requests(shared: Path) -> list[Row]:
     return rows
 
 
-__all__: Iterable[str] = (
+__all__ = (
     "Overhead",
     "blis_errors",
     "llmservingsim_errors",

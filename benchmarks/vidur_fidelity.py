@@ -7,17 +7,20 @@ cluster is rebuilt from the configuration and the recorded arrivals and lengths 
 
 * with the *own* cost model (a profile, or the roofline where none ships): signed relative errors of the latencies,
   restarts, and the speed beside Vidur's own;
-* if iterations were recorded, with *their* times and Vidur's own rules (``vidur_compat``): then every batch must hold
-  the same, in the same order, and every restart must hit the same request.
+* if iterations were recorded, with *their* times: then every batch must hold the same, in the same order, and every
+  restart must hit the same request.
 
-Vidur's ``random`` router is replayed request by request: its draws don't depend on the cluster. Exit code 2 if a folder
-can't be used; the others are reported all the same.
+Both under Vidur's own rules (``vidur_compat``). Its ``random`` router is replayed request by request: its draws don't
+depend on the cluster. Speeds are of the first kind of run, medians of three, in wall time and in CPU time, which
+neighbours on the machine disturb less; Vidur's are what its record says. Exit code 2 if a folder can't be used; the
+others are reported all the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -43,6 +46,7 @@ from sim.scenario import ClusterSpec, CostSpec, PoolSpec, Scenario
 
 PERCENTILES = (50, 90, 99)
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Report = dict[str, object]
 
 
@@ -92,12 +96,11 @@ class Outcome:
     tpot_s: Floats
 
 
-def scenario_of(run: VidurRun, cost: CostSpec, compat: bool) -> Scenario:
-    """``run``'s cluster with one pool per replica, so that each may have recorded times of its own."""
+def scenario_of(run: VidurRun, cost: CostSpec, apart: bool = False) -> Scenario:
+    """``run``'s cluster; ``apart``: with one pool per replica, so that each may have recorded times of its own."""
     cluster = replace(run.cluster, replicas=1)
     pools = tuple(PoolSpec(f"replica-{index}", cluster, cost, 1, 1) for index in range(run.cluster.replicas))
-    engine = replace(run.engine, vidur_compat=compat)
-    return rebuilt(run.folder.name, run.cluster, cost, engine, pools if compat else ())
+    return rebuilt(run.folder.name, run.cluster, cost, run.engine, pools if apart else ())
 
 
 def own_cost(cluster: ClusterSpec) -> CostSpec:
@@ -113,12 +116,12 @@ def own_cost(cluster: ClusterSpec) -> CostSpec:
 @contextmanager
 def costs(by_pool: dict[str, RecordedCost]) -> Iterator[None]:
     """Lets the run take these costs instead of the ones it would build."""
-    original = sim.run.cost_of
-    sim.run.cost_of = lambda pool: by_pool[pool.name]  # type: ignore[assignment]
+    original = vars(sim.run)["cost_of"]
+    vars(sim.run)["cost_of"] = lambda pool: by_pool[pool.name]
     try:
         yield
     finally:
-        sim.run.cost_of = original
+        vars(sim.run)["cost_of"] = original
 
 
 def simulated(run: VidurRun, scenario: Scenario) -> RequestTable:
@@ -137,7 +140,9 @@ def compared(table: RequestTable, recorded: Recorded) -> tuple[Outcome, Outcome]
     return ours, _outcome(arrived, first, finished, outputs, both)
 
 
-def _outcome(arrived: Floats, first: Floats, finished: Floats, outputs: NDArray[np.int64], rows: Floats) -> Outcome:
+def _outcome(
+    arrived: Floats, first: Floats, finished: Floats, outputs: NDArray[np.int64], rows: NDArray[np.bool_]
+) -> Outcome:
     several = rows & (outputs > 1)
     return Outcome(
         e2e_s=(finished - arrived)[rows],
@@ -169,7 +174,7 @@ def replayed_batches(run: VidurRun) -> Report:
     names = {f"replica-{index}": index for index in range(run.cluster.replicas)}
     by_pool = {name: RecordedCost(run.iterations.get(index, Iterations([], [10**6]))) for name, index in names.items()}
     with costs(by_pool):
-        table = simulated(run, scenario_of(run, CostSpec(), compat=True))
+        table = simulated(run, scenario_of(run, CostSpec(), apart=True))
     equal, total, first = 0, 0, None
     for name, index in names.items():
         theirs, ours = run.iterations.get(index, Iterations()).batches, by_pool[name].asked
@@ -193,23 +198,33 @@ def _shown(batches: Sequence[Batch], at: int) -> dict[str, int] | None:
     return vars(batches[at]) if at < len(batches) else None
 
 
+def timed(run: VidurRun, scenario: Scenario) -> tuple[RequestTable, float, float]:
+    """The run, and the median wall and CPU time of three of it in seconds."""
+    walls_s, cpus_s = [], []
+    for _ in range(3):
+        wall, cpu = time.perf_counter(), time.process_time()
+        table = simulated(run, scenario)
+        walls_s.append(time.perf_counter() - wall)
+        cpus_s.append(time.process_time() - cpu)
+    return table, statistics.median(walls_s), statistics.median(cpus_s)
+
+
 def report_of(folder: Path) -> Report:
     """One folder's figures (see docs of the command); BadFolder if it can't be used."""
     run = read_run(folder)
     cost = own_cost(run.cluster)
-    scenario = scenario_of(run, cost, compat=False)
-    start = time.perf_counter()
-    table = simulated(run, scenario)
-    wall_s = time.perf_counter() - start
-    rate, vidurs = len(run.requests) / wall_s, run.timing.get("req_per_wall_s")
+    scenario = scenario_of(run, cost)
+    table, wall_s, cpu_s = timed(run, scenario)
     report: Report = {"folder": str(folder), **errors(*compared(table, run.requests))}
     report["restarts"] = {"vidur": sum(run.requests.restarts), "glia": int(table.restarts.sum())}
     report |= {"requests": len(run.requests), "wall_s": round(wall_s, 4)}
     report["finished"] = int(np.sum(table.outcome == OUTCOMES.index("finished")))
     report["cost"] = cost.profile or cost.kind
     report["router"] = "replayed" if run.router == "random" else run.router
-    report["requests_per_wall_s"] = {"glia": round(rate), "vidur": round(vidurs) if vidurs else None}
-    report["times_faster"] = round(rate / vidurs, 1) if vidurs else None
+    for kind, seconds in (("wall", wall_s), ("cpu", cpu_s)):
+        rate, vidurs = len(run.requests) / seconds, run.timing.get(f"req_per_{kind}_s")
+        report[f"requests_per_{kind}_s"] = {"glia": round(rate), "vidur": round(vidurs) if vidurs else None}
+        report[f"times_faster_{kind}"] = round(rate / vidurs, 1) if vidurs else None
     if run.iterations:
         report["recorded_times"] = replayed_batches(run)
     return report
@@ -217,7 +232,7 @@ def report_of(folder: Path) -> Report:
 
 HEADER = (
     f"{'folder':<42} {'e2e mean':>9} {'p50':>7} {'p90':>7} {'p99':>7} {'ttft':>8} {'p99':>7} {'tpot':>7} "
-    f"{'restarts':>11} {'req/s':>8} {'Vidur':>6} {'×':>6}  batches equal"
+    f"{'restarts':>11} {'req/CPU s':>10} {'Vidur':>6} {'×':>6}  batches equal"
 )
 
 
@@ -228,11 +243,11 @@ def line(report: Report) -> str:
 
     columns = [percent("e2e_mean_error", 9), *(percent(f"e2e_p{p}_error") for p in PERCENTILES)]
     columns += [percent("ttft_mean_error", 8), percent("ttft_p99_error"), percent("tpot_mean_error")]
-    restarts, rates, batches = report["restarts"], report["requests_per_wall_s"], report.get("recorded_times")
+    restarts, rates, batches = report["restarts"], report["requests_per_cpu_s"], report.get("recorded_times")
     assert isinstance(restarts, dict)
     assert isinstance(rates, dict)
-    columns += [f"{restarts['vidur']} → {restarts['glia']}".rjust(11), f"{rates['glia']:>8,}"]
-    columns += [str(rates["vidur"] or "–").rjust(6), str(report["times_faster"] or "–").rjust(6)]
+    columns += [f"{restarts['vidur']} → {restarts['glia']}".rjust(11), f"{rates['glia']:>10,}"]
+    columns += [str(rates["vidur"] or "–").rjust(6), str(report["times_faster_cpu"] or "–").rjust(6)]
     if isinstance(batches, dict):
         columns.append(f" {batches['equal']:,} of {batches['batches']:,}")
     return f"{Path(str(report['folder'])).name:<42} {' '.join(columns)}"

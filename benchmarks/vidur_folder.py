@@ -135,6 +135,11 @@ def _whole(config: Mapping[str, Any], key: str, default: int) -> int:
     return default if value is None else int(value)
 
 
+def _share(config: Mapping[str, Any], key: str, default: float) -> float:
+    value = config.get(key)
+    return default if value is None else float(value)
+
+
 def _cluster(config: Mapping[str, Any], folder: Path) -> ClusterSpec:
     for key in ("tensor_parallel", "pipeline_stages"):
         if _whole(config, key, 1) != 1:
@@ -153,7 +158,7 @@ def _cluster(config: Mapping[str, Any], folder: Path) -> ClusterSpec:
         model=model.name,
         kv_blocks=_whole(config, "num_blocks", 0) or planned * per_request,
         block_tokens=block_tokens,
-        watermark_fraction=float(config.get("watermark_blocks_fraction") or 0.01),
+        watermark_fraction=_share(config, "watermark_blocks_fraction", 0.01),
         max_num_seqs=min(seats, planned) if orca else seats,
         chunk_tokens=_whole(config, "chunk_size", 512) if sarathi else _whole(config, "max_tokens_in_batch", 4096),
         usd_per_gpu_hour=0.0,
@@ -165,7 +170,7 @@ def planned_requests(config: Mapping[str, Any], model: Model) -> int:
     stated = config.get("max_batch_size_memory_planner")
     if stated is not None:
         return int(stated)
-    memory = DEVICE_GB[str(config["device"])] * 1024**3 * (1 - float(config.get("memory_margin_fraction") or 0.1))
+    memory = DEVICE_GB[str(config["device"])] * 1024**3 * (1 - _share(config, "memory_margin_fraction", 0.1))
     of_request = model.kv_bytes_per_token * _whole(config, "max_tokens_per_request", 4096)
     return int((memory - 2 * model.dense_params) // of_request)
 

@@ -12,10 +12,9 @@ has outgrown it and leaves: it would otherwise wait for ever.
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections import deque
 
-from sim.engine_state import EngineState, by_order, remove
+from sim.engine_state import EngineState
 from sim.prefix_cache import Hit
 from sim.request import NEVER, Request
 from sim.scheduler_slot import MANY
@@ -49,7 +48,7 @@ class Composer(EngineState):
 
     def can_ever_admit(self, request: Request) -> bool:
         """Whether ``request``, with what it has generated, could be admitted were the replica empty."""
-        return self.blocks_to_admit(request) <= self.total_blocks - self.watermark_blocks
+        return -(-request.prefill_target // self.block_tokens) <= self.total_blocks - self.watermark_blocks
 
     def budget_left(self) -> bool:
         """Whether an admission step beside the present decodes has tokens to give."""
@@ -62,32 +61,32 @@ class Composer(EngineState):
             blocks -= self.cache.lookup(request).shared_blocks
         return self.budget_left() and self.total_blocks - self.used_blocks - blocks >= self.watermark_blocks
 
-    def candidates(self) -> Iterable[Request]:
-        """Whom admission tries, in this order: the head of the queue again and again, or whom the policy names.
+    def queue(self) -> deque[Request]:
+        """Whom admission tries, in this order: the waiting queue itself, or whom the policy names.
 
         The caller stops at the first that it can't admit. Call it only if seats are free and budget is left.
         """
         if self.slot is None or not self.slot.admits:
-            return self._heads()
+            return self.waiting
         return self.slot.admissions()
 
-    def admit(self, request: Request, hit: Hit, blocks: int) -> None:
-        """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
-        waiting, running, now_ns = self.waiting, self.running, self.now_ns
+    def admit(self, queue: deque[Request], hit: Hit, blocks: int) -> None:
+        """The first of ``queue`` runs, with its hit in the cache, and takes ``blocks``."""
+        request, now_ns = queue[0], self.now_ns
         request.shown = None
-        if self.slot is not None and self.slot.admits:
-            self.slot.changes.left(request)
-        if waiting[0] is request:
-            waiting.popleft()
-        else:
-            waiting.remove(request)
+        if self.slot is not None:
+            self.slot.left(request)
+        queue.popleft()
+        waiting = self.waiting
+        if queue is not waiting:
+            if waiting[0] is request:
+                waiting.popleft()
+            else:
+                waiting.remove(request)
         if self.orders_by_admission:
             request.order = self._admissions
             self._admissions += 1
-        if running and running[-1].order > request.order:
-            insort(running, request, key=by_order)
-        else:
-            running.append(request)
+        self.running.add(request)
         self.used_blocks += blocks
         self.block_ns -= blocks * now_ns
         if self.cache is not None:
@@ -112,7 +111,6 @@ class Composer(EngineState):
 
     def preempt(self, victim: Request) -> None:
         """``victim`` loses its blocks and its place, and waits before all others."""
-        remove(self.running, victim)
         half_prefilled = victim.decoding_since == NEVER
         if half_prefilled:
             self.prefilling.remove(victim)
@@ -125,16 +123,17 @@ class Composer(EngineState):
         self.decisions.extend((self.now_ns, PREEMPTED, victim.id, self.replica_id))
         if self.can_ever_admit(victim):
             self.waiting.appendleft(victim)
-            if self.slot is not None and self.slot.admits:
-                self.slot.changes.returned(victim)
+            if self.slot is not None:
+                self.slot.returned(victim)
         else:
             self.outgrown.append(victim)
-        if self.slot is not None:
-            self.slot.due = True
+            if self.slot is not None:
+                self.slot.due = True
 
     def place_decodes(self) -> None:
         """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
-        blocks = self.decodes.growth_now()
+        decodes = self.decodes
+        blocks = decodes.growth[decodes.steps % self.block_tokens]
         used_blocks = self.used_blocks + blocks
         if used_blocks + self.vidur_compat <= self.total_blocks:
             self.used_blocks = used_blocks
@@ -187,14 +186,14 @@ class Composer(EngineState):
             return MANY
         if self.prefilling and self.slot.chunks:
             return 1
-        if self.slot.admits and self.waiting and len(self.running) < self.seats:
+        if self.slot.admits and self.waiting and len(self.running) < self.seats and self.slot.any_fits():
             return self.slot.iterations_to_wake()
         return MANY
 
     def _free_a_block_for(self, request: Request) -> bool:
         """Preempts until a block is free; False if that cost ``request`` itself its place."""
         while self.used_blocks == self.total_blocks:
-            place = bisect_left(self.running, request.order, key=by_order)
+            place = self.running.place_of(request)
             before = [r for r in self.running[:place] if r.decoding_since == NEVER]
             victim = self.victim_for(before + self.running[place:])
             self.preempt(victim)
@@ -204,8 +203,3 @@ class Composer(EngineState):
 
     def _restart(self, victim: Request, half_prefilled: bool) -> None:
         victim.lose_cache()
-
-    def _heads(self) -> Iterator[Request]:
-        waiting = self.waiting
-        while waiting:
-            yield waiting[0]

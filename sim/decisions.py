@@ -24,6 +24,7 @@ def checked_decisions(
     """
     pairs: list[tuple[int, int]] = []
     assigned: set[int] = set()
+    by_id = held.by_id
     for item in answer:
         if not isinstance(item, _PAIR) or len(item) != 2:
             raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
@@ -32,7 +33,7 @@ def checked_decisions(
             raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
         if request_id in assigned:
             raise IllegalDecision(router, now_ns, f"request {request_id} was assigned twice in one answer")
-        if not held.holds(request_id):
+        if request_id not in by_id:
             raise IllegalDecision(router, now_ns, f"request {request_id} is not held at the router")
         replica = replicas.get(replica_id)
         if replica is None or not replica.accepts:

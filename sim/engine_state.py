@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import deque
 from operator import attrgetter
 
@@ -17,6 +17,7 @@ from sim.hooks import SchedulerHooks
 from sim.lockstep import Lockstep
 from sim.prefix_cache import PrefixCache
 from sim.request import NEVER, Request
+from sim.running import Running
 from sim.scenario import ClusterSpec, EngineSpec
 from sim.scheduler_slot import SchedulerSlot
 
@@ -77,7 +78,7 @@ class EngineState(ABC):
     ) -> None:
         self.replica_id = replica_id
         self.waiting: deque[Request] = deque()
-        self.running: list[Request] = []
+        self.running = Running()
         self.prefilling: list[Request] = []
         self.paused: list[Request] = []
         self.outgrown: list[Request] = []
@@ -109,6 +110,10 @@ class EngineState(ABC):
         self._admissions = 0
 
     @abstractmethod
+    def blocks_to_admit(self, request: Request) -> int:
+        """Blocks that must be free for ``request`` besides the watermark, without any hit."""
+
+    @abstractmethod
     def blocks_of(self, request: Request) -> int:
         """Blocks that ``request`` holds, running and not decoding; those that it shares count too."""
 
@@ -119,7 +124,8 @@ class EngineState(ABC):
             self.cache.trim(self.total_blocks - self.used_blocks)
 
     def release(self, request: Request) -> None:
-        """Frees the blocks of a request that stops running, but for those that others use."""
+        """``request`` stops running: its blocks are freed, but for those that others use."""
+        self.running.discard(request)
         blocks = self.blocks_of(request)
         if self.cache is not None:
             blocks -= self.cache.leave(request)
@@ -128,15 +134,8 @@ class EngineState(ABC):
 
     def reorder(self, running: list[Request]) -> None:
         """Puts the running requests into another order."""
-        self.running[:] = running
-        for order, request in enumerate(running):
-            request.order = order
+        self.running.renumber(running)
         self._admissions = len(running)
-
-    def leave(self, request: Request) -> None:
-        """``request`` has finished."""
-        remove(self.running, request)
-        self.release(request)
 
     def prefills_later(self, request: Request) -> None:
         """``request`` runs, its prefill incomplete, for the next composition to see."""
@@ -198,10 +197,3 @@ class EngineState(ABC):
         held = sum(self.blocks_of(request) for request in self.running)
         doubled = 0 if self.cache is None else self.cache.doubled_blocks()
         return not self.decodes.size and self.used_blocks == held - doubled
-
-
-def remove(requests: list[Request], request: Request) -> None:
-    if requests[-1] is request:
-        requests.pop()
-    else:
-        del requests[bisect_left(requests, request.order, key=by_order)]

@@ -37,11 +37,10 @@ class FleetViews:
         if scrape_interval_ns:
             self._expect(0)
 
-    def show(self) -> int:
-        """Another set of replicas exists from now on; returns how many."""
+    def show(self) -> None:
+        """Another set of replicas exists from now on."""
         existing = [view for view, member in zip(self._shown, self._members, strict=True) if member.state != "off"]
         self.cluster.show(existing)
-        return len(existing)
 
     def scrape(self, now_ns: int) -> None:
         """The views show the present instant, after its iteration starts, until the next scrape."""

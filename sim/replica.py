@@ -34,7 +34,18 @@ class Replica:
     :meth:`generated_tokens_at` give those of any time in it.
     """
 
-    __slots__ = ("_cost", "_linear", "_state", "id", "outgrown", "running", "stretch", "total_blocks", "waiting")
+    __slots__ = (
+        "_cost",
+        "_linear",
+        "_state",
+        "can_ever_admit",
+        "id",
+        "outgrown",
+        "running",
+        "stretch",
+        "total_blocks",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -56,6 +67,8 @@ class Replica:
         self.outgrown: list[Request] = state.outgrown
         """Requests that left in a composition because they can never be admitted again; for the run to take."""
         self.total_blocks = state.total_blocks
+        self.can_ever_admit = state.can_ever_admit
+        """Whether a request, with what it has generated, could be admitted if the replica were empty."""
         self.stretch = Stretch()
         """What runs, nothing while the replica is idle."""
         self._state = state
@@ -70,13 +83,11 @@ class Replica:
         state = self._state
         state.waiting.append(request)
         if state.slot is not None:
-            state.slot.due = True
-            if state.slot.admits:
-                state.slot.changes.came(request)
+            state.slot.came(request)
         if self.stretch.count <= 1 or len(state.running) >= state.seats:
             return False
         if state.slot is not None and state.slot.admits:
-            return state.budget_left()
+            return state.budget_left() and state.slot.any_fits()
         return len(state.waiting) == 1 and state.could_admit(request)
 
     def start(self, now_ns: int) -> int | None:
@@ -99,7 +110,9 @@ class Replica:
         count = decodes.unchanged(spare_blocks) if spare_blocks >= 0 else 1
         if state.slot is not None or state.preempted:
             count = min(count, state.most_iterations())
-        return self.stretch.begin(now_ns, first_ns, step_ns, count)
+        stretch = self.stretch
+        stretch.start_ns, stretch.first_ns, stretch.step_ns, stretch.count = now_ns, first_ns, step_ns, count
+        return now_ns + count * first_ns + step_ns * (count * (count - 1) // 2)
 
     def cut(self, now_ns: int) -> int:
         """Lets the running stretch end with the iteration that runs at ``now_ns`` or ends then; returns that end.
@@ -120,7 +133,11 @@ class Replica:
         finished: list[Request] = []
         if state.decodes_run:
             if count > 1:
-                self._book_blocks()
+                blocks, block_ns = state.decodes.grown(self.stretch)
+                state.used_blocks += blocks
+                state.block_ns -= block_ns
+                if state.cache is not None:
+                    state.cache.trim(state.total_blocks - state.used_blocks)
             state.generated_tokens += state.decodes.size * count
             finished = state.decodes.advance(count)
         self.stretch.count = 0
@@ -133,7 +150,7 @@ class Replica:
         if len(finished) > 1:
             finished.sort(key=_by_age)
         for request in finished:
-            state.leave(request)
+            state.release(request)
         return finished
 
     def crash(self, now_ns: int) -> list[Request]:
@@ -146,12 +163,14 @@ class Replica:
         ended = stretch.ended_by(now_ns)
         if ended:
             stretch.count = ended + 1  # whose blocks are taken
-            self._book_blocks()
+            blocks, block_ns = state.decodes.grown(stretch)
+            state.used_blocks += blocks
+            state.block_ns -= block_ns
             state.generated_tokens += state.decodes.size * ended
             state.decodes.steps += ended
         stretch.count = 0
         if state.slot is not None:
-            state.slot.changes.emptied()
+            state.slot.emptied()
         return sorted(state.lose_everything(ended), key=_by_age)
 
     def set_cost(self, cost: Cost) -> None:
@@ -163,10 +182,6 @@ class Replica:
         """Empties the prefix cache of a replica that has no requests: it starts anew."""
         if self._state.cache is not None:
             self._state.cache.clear()
-
-    def can_ever_admit(self, request: Request) -> bool:
-        """Whether ``request``, with what it has generated, could be admitted if the replica were empty."""
-        return self._state.can_ever_admit(request)
 
     def cached_tokens(self, request: Request, now_ns: int, started: bool = False) -> int:
         """The prefix-cache hit that ``request``, not running here, would get at ``now_ns``; ``started`` as below."""
@@ -184,7 +199,7 @@ class Replica:
         ended = stretch.ended_by(t_ns)
         if not started and stretch.boundary_ns(ended) == t_ns:
             ended -= 1
-        return used_blocks + self._state.decodes.growth(ended) if ended > 0 else used_blocks
+        return used_blocks + self._state.decodes.growth_in(ended) if ended > 0 else used_blocks
 
     def generated_tokens_at(self, t_ns: int) -> int:
         """Output tokens generated until ``t_ns``, within what runs."""
@@ -256,12 +271,3 @@ class Replica:
             decodes, context_tokens = state.decodes.size, state.decodes.context_tokens()
         duration_ns = self._cost.iteration_ns(decodes, context_tokens, len(state.chunks), tokens, half_pairs)
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
-
-    def _book_blocks(self) -> None:
-        """Books the blocks taken by the stretch's iterations after its first."""
-        state = self._state
-        blocks, block_ns = state.decodes.grown(self.stretch)
-        state.used_blocks += blocks
-        state.block_ns -= block_ns
-        if state.cache is not None:
-            state.cache.trim(state.total_blocks - state.used_blocks)

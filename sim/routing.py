@@ -45,20 +45,19 @@ class Routing:
         self._alarms = alarms
 
     def ask(self, now_ns: int) -> list[tuple[int, int]]:
-        """The (request id, replica id) pairs that the router decides on; what they name is no longer held."""
-        self.due = False
-        self.due_ns = self.timer_ns = FAR
+        """The (request id, replica id) pairs that the router decides on; what they name is no longer held.
+
+        Something must be held.
+        """
+        self.due, self.due_ns, self.timer_ns = False, FAR, FAR
         held = self.held
-        if not held:
-            return []
         answer = list(self._router.route(held, self._cluster.at(now_ns)))
         held.forget_new()
         pairs = checked_decisions(answer, held, self._cluster.by_id, self._name, now_ns)
         if self._most_prompt_tokens is not None:
             self._check_sizes(pairs, self._most_prompt_tokens, now_ns)
-        for request_id, _ in pairs:
-            held.remove(request_id)
-        if held:
+        held.remove(pairs)
+        if held.by_id:
             self._set_timer(now_ns)
         return pairs
 

@@ -19,8 +19,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
-import simpy
-
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
@@ -74,6 +72,8 @@ class Run:
         self.tally = Tally()
         self.members = members_of(scenario.pools)
         self._replicas_max = 0
+        """Of the instants before ``_shown_ns``, when the fleet that exists last changed."""
+        self._shown_ns = 0
         self._content_tokens = workload.content_block_tokens
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
@@ -157,14 +157,13 @@ class Run:
             self.members,
             self.replicas,
             end_ns,
-            replicas_max=self._replicas_max,
+            replicas_max=max(self._replicas_max, len(self._views.cluster.replicas)),
             block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
             running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
             crashes=self.crashes,
         )
 
-    def _instant(self, _alarm: simpy.Event) -> None:
-        ending = self._alarms.pop()
+    def _instant(self, ending: list[int]) -> None:
         now_ns = self._alarms.now_ns
         if self._over:
             if self.sampler.due_ns == now_ns:
@@ -182,9 +181,13 @@ class Run:
         if scaling is not None and scaling.due_ns == now_ns:
             scaling.happen(now_ns)
         if routing.due or routing.due_ns == now_ns or routing.timer_ns == now_ns:
-            self._route(now_ns)
+            if routing.held.by_id:
+                self._route(now_ns)
+            else:
+                routing.due, routing.due_ns, routing.timer_ns = False, FAR, FAR
         if self._machines.startable:
-            self._start_stretches(now_ns)
+            for request in self._machines.start(now_ns):
+                self._reject_on_replica(request, now_ns)
         if not self._machines.busy:
             self._over = not self._goes_on()
         if self._views.due_ns == now_ns and not self._over:
@@ -207,7 +210,7 @@ class Run:
         tally = self.tally
         finished = self._machines.end(ending, now_ns)
         for request in finished:
-            self._end(request, "finished", now_ns)
+            request.outcome, request.finish_ns = "finished", now_ns
             tally.finished += 1
             tally.completion_ns += now_ns - request.arrival_ns
             tally.ttft_ns += request.first_token_ns - request.arrival_ns
@@ -218,19 +221,17 @@ class Run:
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""
-        if self.tally.arrived == len(self.requests):
+        if self.tally.arrived < len(self.requests):
+            self._next_arrival_ns = self.requests[self.tally.arrived].arrival_ns
+            self._alarms.at(self._next_arrival_ns)
+        else:
             self._next_arrival_ns = NEVER
-            return
-        arrival_ns = self.requests[self.tally.arrived].arrival_ns
-        if arrival_ns != self._next_arrival_ns:
-            self._next_arrival_ns = arrival_ns
-            self._alarms.at(arrival_ns)
 
     def _arrive(self, now_ns: int) -> None:
         self._changed_ns = now_ns
-        tally, routing = self.tally, self._routing
-        while self._next_arrival_ns == now_ns:
-            request = self.requests[tally.arrived]
+        tally, routing, requests = self.tally, self._routing, self.requests
+        while tally.arrived < len(requests) and requests[tally.arrived].arrival_ns == now_ns:
+            request = requests[tally.arrived]
             tally.arrived += 1
             tally.prompt_tokens += request.prompt_tokens
             if self._largest.can_ever_admit(request):
@@ -238,28 +239,25 @@ class Run:
                 routing.due = True
             else:
                 self._reject(request, now_ns)
-            self._expect_arrival()
+        self._expect_arrival()
         tally.moved_ns = now_ns
 
     def _route(self, now_ns: int) -> None:
         pairs = self._routing.ask(now_ns)
+        requests, decisions, machines = self.requests, self.decisions, self._machines
         for request_id, replica_id in pairs:
-            self.decisions.extend((now_ns, ROUTED, request_id, replica_id))
-            request = self.requests[request_id]
+            decisions.extend((now_ns, ROUTED, request_id, replica_id))
+            request = requests[request_id]
             request.replica = replica_id
             if request.routed_ns == NEVER:
                 request.routed_ns = now_ns
             if self._mixed and not self.replicas[replica_id].can_ever_admit(request):
                 self._reject_on_replica(request, now_ns)
             else:
-                self._machines.enqueue(request, replica_id, now_ns)
+                machines.enqueue(request, replica_id, now_ns)
         if pairs:
             self.tally.routed += len(pairs)
             self.tally.moved_ns = now_ns
-
-    def _start_stretches(self, now_ns: int) -> None:
-        for request in self._machines.start(now_ns):
-            self._reject_on_replica(request, now_ns)
 
     def _reject_on_replica(self, request: Request, now_ns: int) -> None:
         """It outgrew its replica: the router, whose turn is over, hears of it one nanosecond later."""
@@ -286,14 +284,18 @@ class Run:
         if acceptance:
             self._routing.due = True
         if existence:
+            if now_ns > self._shown_ns:
+                self._replicas_max = max(self._replicas_max, len(self._views.cluster.replicas))
+                self._shown_ns = now_ns
             self._show_fleet()
             self.sampler.bill(now_ns)
 
     def _show_fleet(self) -> None:
-        self._replicas_max = max(self._replicas_max, self._views.show())
+        self._views.show()
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
+        self._views.cluster.at(now_ns, after_starts=True)
         self.sampler.take(now_ns)
         if not self._over:
             self.sampler.due_ns = now_ns + self.sampler.interval_ns

@@ -10,7 +10,7 @@ from sim.machines import Machines
 from sim.member import PAID, Member
 from sim.tally import Tally
 from sim.telemetry import USAGE_DIGITS, Observer, TelemetryRow, row_limit
-from sim.use import cost_usd, prices_of
+from sim.use import dollars, prices_of
 from sim.views import HeldQueue
 
 
@@ -83,7 +83,7 @@ class Sampler:
             prefix_query_tokens=sum([r.prefix_query_tokens for r in replicas]) if self._caching else 0,
             prefix_hit_tokens=sum([r.prefix_hit_tokens for r in replicas]) if self._caching else 0,
             crash_restarts=tally.came_back,
-            cost_usd=cost_usd(self._prices, self._paid_ns(now_ns)),
+            cost_usd=dollars(self._prices, self._paid_ns(now_ns)),
         )
 
     def _paid_ns(self, now_ns: int) -> list[int]:

@@ -107,7 +107,12 @@ def _sum(times_ns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
     return int((times_ns >> 20).sum()) * 2**20 + int((times_ns & (2**20 - 1)).sum())
 
 
-def cost_usd(prices: Sequence[tuple[int, float]], paid_ns: Sequence[int]) -> float:
+def cost_usd(pools: Iterable[PoolSpec], paid_ns: Sequence[int]) -> float:
+    """Dollars for ``paid_ns`` of all replicas of each pool."""
+    return dollars(prices_of(pools), paid_ns)
+
+
+def dollars(prices: Sequence[tuple[int, float]], paid_ns: Sequence[int]) -> float:
     """Dollars for ``paid_ns`` of all replicas of each pool; ``prices``: GPUs of a replica, dollars of one per hour."""
     return sum([ns * gpus * usd for (gpus, usd), ns in zip(prices, paid_ns, strict=True)]) / NS_PER_H
 
@@ -129,10 +134,10 @@ def use_figures(use: FleetUse, end_ns: int) -> dict[str, Json]:
     names, prices = [pool.name for pool in pools], prices_of(pools)
     return {
         "gpu_hours": sum(gpu_ns) / NS_PER_H,
-        "cost_usd": cost_usd(prices, by_pool),
+        "cost_usd": dollars(prices, by_pool),
         "gpu_hours_by_state": {state: sum(use.ns_in[i][state] * gpus[i] for i in ids) / NS_PER_H for state in PAID},
         "gpu_hours_by_pool": {name: ns / NS_PER_H for name, ns in zip(names, gpu_ns, strict=True)},
-        "cost_usd_by_pool": {name: cost_usd([prices[i]], [by_pool[i]]) for i, name in enumerate(names)},
+        "cost_usd_by_pool": {name: dollars([prices[i]], [by_pool[i]]) for i, name in enumerate(names)},
         "replicas_mean": sum(by_pool) / end_ns if end_ns else 0.0,
         "replicas_max": use.replicas_max,
         "kv_usage_mean": use.block_ns / capacity if capacity else 0.0,

@@ -49,8 +49,10 @@ class HeldQueue(Sequence[HeldRequest]):
         self._new.extend(requests)
         self._in_order = None
 
-    def remove(self, request_id: int) -> None:
-        del self.by_id[request_id]
+    def remove(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Those of the (request id, replica id) pairs are routed."""
+        for request_id, _ in pairs:
+            del self.by_id[request_id]
         self._in_order = None
 
     def forget_new(self) -> None:

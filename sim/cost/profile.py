@@ -15,6 +15,7 @@ profile says otherwise.
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_left
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
@@ -24,6 +25,8 @@ from sim.errors import ScenarioError
 from sim.names import hint
 
 FS_PER_PS = 1000
+_TABLE_TOKENS = 4096
+"""Larger batches are rare, and a table of them would take longer to make than a small run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,24 @@ def load_profile(name: str) -> Profile:
 
 
 def _interpolated(profile: Profile) -> list[int]:
-    """``table[n]`` = linear time of n tokens in ns, for n from 0 (unused) to the last measured row."""
+    """``table[n]`` = linear time of n tokens in ns, for n from 0 (unused) to the last row that is tabulated."""
     table = [0, profile.linear_ns[0]]
     points = list(zip(profile.num_tokens, profile.linear_ns, strict=True))
     for (n0, t0), (n1, t1) in pairwise(points):
+        if n1 > _TABLE_TOKENS and n0 > 1:
+            break
         table.extend(t0 + (t1 - t0) * (n - n0) // (n1 - n0) for n in range(n0 + 1, n1 + 1))
     return table
+
+
+def _beyond(profile: Profile, tokens: int) -> int:
+    """The same for one number of tokens past those tabulated: between two rows, or in proportion to the last one."""
+    counts, times = profile.num_tokens, profile.linear_ns
+    above = bisect_left(counts, tokens)
+    if above == len(counts):
+        return times[-1] * tokens // counts[-1]
+    n0, t0 = counts[above - 1], times[above - 1]
+    return t0 + (times[above] - t0) * (tokens - n0) // (counts[above] - n0)
 
 
 class IterationCost(TermsCost):
@@ -104,8 +119,6 @@ class IterationCost(TermsCost):
             pair_ps = prefill_attention_ps_per_pair
         if decode_ps is None or pair_ps is None:
             raise ScenarioError(f"Profile {profile.name!r} has no attention constants of its own; state both.")
-        table = _interpolated(profile)
-        last = len(table) - 1
         terms = Terms(
             decodes_ns=profile.decodes_ns,
             each_decode_ns=profile.each_decode_ns,
@@ -114,4 +127,4 @@ class IterationCost(TermsCost):
             prefill_fs_per_token=profile.prefill_ps_per_token * FS_PER_PS,
             prefill_fs_per_pair=pair_ps * FS_PER_PS,
         )
-        super().__init__(table, lambda tokens: table[last] * tokens // last, terms)
+        super().__init__(_interpolated(profile), lambda tokens: _beyond(profile, tokens), terms)

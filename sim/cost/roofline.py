@@ -31,7 +31,7 @@ from sim.cost.terms import FS_PER_NS, Terms, TermsCost
 from sim.hardware import Gpu
 from sim.models import BYTES_PER_VALUE, Model
 
-_TABLE_TOKENS = 8192
+_TABLE_TOKENS = 4096
 _GIGA = 10**9
 _FS_PER_S = 10**15
 _SHARE = 10**18

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FS_PER_NS = 10**6
-_PRECOMPUTED_DECODES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +39,20 @@ class Terms:
 
 
 class TermsCost:
-    """The iteration time of one GPU and model. Stateless after construction.
+    """The iteration time of one GPU and model; always the same answers.
 
     ``tokens_ns[n]``: time of the tokens term for n tokens, n from 1; ``beyond(n)`` the same for those the table lacks.
     """
 
-    __slots__ = ("_beyond", "_decodes", "_terms", "_tokens_ns")
+    __slots__ = ("_beyond", "_only_decodes", "_terms", "_tokens_ns")
 
     def __init__(self, tokens_ns: Sequence[int], beyond: Callable[[int], int], terms: Terms) -> None:
         self._tokens_ns = tokens_ns
         self._beyond = beyond
         self._terms = terms
-        self._decodes = [(0, 0), *(self._priced(n) for n in range(1, _PRECOMPUTED_DECODES + 1))]
-        """By number of decodes: what they take whatever their context, and the step."""
+        self._only_decodes: dict[int, tuple[int, int]] = {}
+        """By number of decodes, as far as it was asked for: what an iteration of nothing but them takes whatever their
+        context, and the step."""
 
     @property
     def linear(self) -> bool:
@@ -65,9 +65,12 @@ class TermsCost:
 
     def decodes_ns(self, decodes: int, context_tokens: int) -> tuple[int, int]:
         """Times of consecutive iterations of the same decodes (:class:`sim.cost.Cost`)."""
-        priced = self._decodes
-        fixed_ns, step_ns = priced[decodes] if decodes < len(priced) else self._priced(decodes)
-        return self.linear_ns(decodes) + fixed_ns + step_ns * context_tokens // decodes, step_ns
+        alone = self._only_decodes.get(decodes)
+        if alone is None:
+            fixed_ns, step_ns = self._priced(decodes)
+            alone = self._only_decodes[decodes] = self.linear_ns(decodes) + fixed_ns, step_ns
+        fixed_ns, step_ns = alone
+        return fixed_ns + step_ns * context_tokens // decodes, step_ns
 
     def iteration_ns(
         self,
@@ -78,10 +81,10 @@ class TermsCost:
         prefill_half_pairs: int,
     ) -> int:
         """Time of one iteration in ns (:class:`sim.cost.Cost`)."""
-        total_ns = self.linear_ns(decodes + prefill_tokens)
+        tokens, table = decodes + prefill_tokens, self._tokens_ns
+        total_ns = table[tokens] if tokens < len(table) else self._beyond(tokens)
         if decodes:
-            priced = self._decodes
-            fixed_ns, step_ns = priced[decodes] if decodes < len(priced) else self._priced(decodes)
+            fixed_ns, step_ns = self._priced(decodes)
             total_ns += fixed_ns + step_ns * decode_context_tokens // decodes
         if prefills:
             terms = self._terms

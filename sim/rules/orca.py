@@ -39,6 +39,9 @@ class Orca(Composer):
     def blocks_to_admit(self, request: Request) -> int:
         return self.blocks_of(request)
 
+    def can_ever_admit(self, request: Request) -> bool:
+        return self.blocks_of(request) <= self.total_blocks
+
     @property
     def most_prompt_tokens(self) -> int:
         tokens = super().most_prompt_tokens
@@ -50,12 +53,12 @@ class Orca(Composer):
     def compose(self) -> None:
         if not self.waiting or len(self.running) >= self.seats:
             return
-        for request in self.candidates():
-            if len(self.running) >= self.seats:
-                return
+        queue = self.queue()
+        while queue and len(self.running) < self.seats:
+            request = queue[0]
             hit = NO_HIT if self.cache is None else self.cache.lookup(request)
             blocks = self.blocks_of(request) - hit.shared_blocks
             if self.total_blocks - self.used_blocks < blocks:
                 return
-            self.admit(request, hit, blocks)
+            self.admit(queue, hit, blocks)
             self.chunks.append((request, request.prefill_target - request.kv_tokens))

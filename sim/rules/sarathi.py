@@ -30,14 +30,14 @@ class Sarathi(Composer):
         return budget
 
     def _admit(self, budget: int) -> None:
-        for request in self.candidates():
-            if budget <= 0 or len(self.running) >= self.seats:
-                return
+        queue, running = self.queue(), self.running
+        while queue and budget > 0 and len(running) < self.seats:
+            request = queue[0]
             hit = NO_HIT if self.cache is None else self.cache.lookup(request)
             blocks = -(-request.prefill_target // self.block_tokens) - hit.shared_blocks
             if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit, blocks)
+            self.admit(queue, hit, blocks)
             budget -= self.place_chunk(request, budget)
 
 

@@ -28,15 +28,17 @@ class Vllm(Composer):
 
     def _admit(self) -> None:
         longest = 0
-        for request in self.candidates():
+        queue = self.queue()
+        while queue and len(self.running) < self.seats:
+            request = queue[0]
             target = request.prefill_target
-            if len(self.running) >= self.seats or self._too_many_tokens(max(longest, target)):
+            if self._too_many_tokens(max(longest, target)):
                 return
             hit = NO_HIT if self.cache is None else self.cache.lookup(request)
             blocks = -(-target // self.block_tokens) - hit.shared_blocks
             if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit, blocks)
+            self.admit(queue, hit, blocks)
             self.chunks.append((request, target - request.kv_tokens))
             longest = max(longest, target)
 

@@ -133,3 +133,9 @@ def test_every_profile_that_ships_says_where_it_is_from():
         assert "vidur" in profile.source
         assert find_gpu(profile.gpu).name == profile.gpu
         assert profile.model in model_names()
+
+
+def test_rows_past_the_table_are_interpolated_alike():
+    cost = cost_of(Profile("p", "g", "m", "s", (1, 4_096, 8_192, 9_001), (100, 4_000, 9_000, 20_001)))
+    assert [cost.linear_ns(n) for n in (4_096, 6_144, 8_192, 8_193, 9_001)] == [4_000, 6_500, 9_000, 9_013, 20_001]
+    assert cost.linear_ns(18_002) == 40_002

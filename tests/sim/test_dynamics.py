@@ -350,6 +350,17 @@ def test_the_history_has_a_sample_every_interval_and_one_of_now(elastic, workloa
     assert last.kv_usage == 1 / 128
 
 
+def test_a_replica_of_one_pool_that_takes_the_place_of_another_pools_is_no_more_at_once(elastic, workload):
+    scenario = elastic(cold_start_s=0.0)
+    (pool,) = scenario.pools
+    scenario = replace(scenario, more_pools=(replace(pool, name="first"), replace(pool, name="second")))
+    swaps = Wants(at1={"first": 2, "second": 0})
+    swaps.scale = lambda fleet, history: swaps.answers[1]
+    result = run(scenario, workload((0, 4, 1), (2 * S, 4, 1)), Router(), swaps)
+    assert [row.states.count("ready") for row in result.telemetry.rows] == [2, 2, 2, 2]
+    assert result.summary["replicas_max"] == 2
+
+
 # -- the router
 
 

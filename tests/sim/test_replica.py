@@ -201,11 +201,3 @@ def test_a_request_that_outgrows_the_replica_leaves_instead_of_waiting_for_ever(
     assert request.kv_tokens == 8
     assert replica.start_iteration(end) is None
     assert (replica.outgrown, list(replica.waiting), replica.running, replica.used_blocks) == ([request], [], [], 0)
-
-
-def test_block_time_is_integrated_exactly(new_replica, iterate):
-    replica = new_replica()
-    replica.enqueue(Request(0, 0, prompt_tokens=4, output_tokens=2))
-    end, _ = iterate(replica)  # 1 block for 4,000 ns
-    iterate(replica, end)  # 2 blocks for 1,000 ns
-    assert replica.block_ns(9_000) == 4_000 + 2_000

@@ -104,3 +104,27 @@ def test_a_run_of_very_many_samples_keeps_a_bounded_record_at_a_coarser_interval
     assert times[-1] >= kept.summary["simulated_s"] * 1e9
     assert kept.telemetry.rows[-1].finished == every.telemetry.rows[-1].finished
     assert set(kept.telemetry.rows[:-1]) <= set(every.telemetry.rows)
+
+
+def test_at_a_sample_a_view_that_a_router_was_given_shows_the_present(smoke):
+    class Watched:
+        """A router that keeps the cluster it was shown, and an observer that looks at it."""
+
+        def __init__(self):
+            self.router = make_router("llq", 1)
+            self.seen = []
+
+        def route(self, queue, cluster):
+            self.cluster = cluster
+            return self.router.route(queue, cluster)
+
+        def on_sample(self, row):
+            if row.finished:
+                usage = [replica.kv_blocks_used / replica.kv_blocks_total for replica in self.cluster.replicas]
+                self.seen.append(
+                    (row.kv_usage == tuple(round(share, 6) for share in usage), self.cluster.now_ns == row.t_ns)
+                )
+
+    watched = Watched()
+    simulate(replace(smoke, telemetry_interval_s=0.01), Policies(watched, {}), 1, watched)
+    assert set(watched.seen) == {(True, True)}

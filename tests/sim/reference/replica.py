@@ -1,211 +1,239 @@
-"""One replica: continuous batching at iteration level over a paged KV cache, by Vidur's ``sarathi`` rules.
+"""One replica of the naive cluster: it composes every iteration anew and touches every request in it.
 
-An iteration is composed when the replica is idle and has work, its duration is known at its start, and nothing
-joins or leaves until it ends. Composition, in this order:
-
-1. **Decodes.** Running requests whose prefill is complete, oldest arrival first, one token each, always. A request
-   needs a block only if its next token has no room in its last one (Vidur demands a free block for every decode,
-   even if none is allocated; that rule is not copied). While no block is free, the youngest running request not yet
-   placed in this batch, possibly the request itself, is preempted.
-2. **Running prefills.** The next chunk of each, oldest first, as far as the token budget reaches.
-3. **Admission.** The head of the waiting queue, while fewer than ``max_num_seqs`` requests run, budget is left and
-   the blocks of its whole prefill fit and leave the watermark free. The head blocks those behind it.
-
-Preemption is by recompute: the victim's blocks are freed at once, it goes to the front of the waiting queue, and it
-must prefill its prompt and everything it has generated (see :mod:`sim.request` for the token accounting). The blocks
-of a request that finishes are freed at the iteration's end. A preempted request whose prefill could not be admitted
-even to an empty replica has outgrown the replica and is rejected: it would otherwise wait for ever.
+:mod:`tests.sim.reference.rules` says who takes part in an iteration; this module knows what taking part, leaving and
+the end of an iteration mean.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import deque
+from dataclasses import dataclass
 from operator import attrgetter
 
-from sim.cost import IterationCost
-from sim.scenario import ClusterSpec
+from sim.cost import Cost
+from sim.hooks import SchedulerHooks
+from sim.scenario import ClusterSpec, EngineSpec
+from tests.sim.reference import rules
+from tests.sim.reference.blocks import Blocks
 from tests.sim.reference.request import NEVER, Request
+from tests.sim.reference.scheduler import Scheduler
 
-_by_age = attrgetter("id")
+by_age = attrgetter("id")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A request's part in an iteration: one decode, or the next ``tokens`` of its prefill."""
+
+    request: Request
+    tokens: int
+    is_decode: bool
 
 
 class Replica:
-    """Invariant: ``used_blocks`` is the sum of the running requests' blocks; waiting requests hold none."""
+    """``busy``: whether an iteration runs. ``stuck``: it found nothing to do and waits for a request to come."""
 
-    __slots__ = (
-        "_block_ns",
-        "_budget",
-        "_chunks",
-        "_cost",
-        "_decodes",
-        "_max_num_seqs",
-        "_used_since_ns",
-        "_watermark_blocks",
-        "block_tokens",
-        "busy",
-        "chunk_tokens",
-        "decisions",
-        "generated_tokens",
-        "id",
-        "outgrown",
-        "preemptions",
-        "running",
-        "total_blocks",
-        "used_blocks",
-        "waiting",
-    )
-
-    def __init__(self, replica_id: int, spec: ClusterSpec, cost: IterationCost) -> None:
+    def __init__(
+        self,
+        replica_id: int,
+        spec: ClusterSpec,
+        cost: Cost,
+        engine: EngineSpec | None = None,
+        hooks: SchedulerHooks | None = None,
+    ) -> None:
         self.id = replica_id
-        self.waiting: deque[Request] = deque()
+        self.spec = spec
+        self.engine = engine or EngineSpec()
+        self.cost = cost
+        self.waiting: list[Request] = []
         self.running: list[Request] = []
-        """Oldest arrival first."""
+        """In the order of the rules."""
+        self.blocks = Blocks(spec.kv_blocks, spec.block_tokens, self.running, caching=self.engine.prefix_caching)
+        self.scheduler = None if hooks is None else Scheduler(hooks, self)
         self.busy = False
-        self.total_blocks = spec.kv_blocks
-        self.used_blocks = 0
-        self.block_tokens = spec.block_tokens
-        self.chunk_tokens = spec.chunk_tokens
-        self.preemptions = 0
-        self.generated_tokens = 0
+        self.stuck = False
         self.decisions: list[tuple[int, int, int, int]] = []
         self.outgrown: list[Request] = []
         """Requests that left in the last composition because they can never be admitted again."""
-        self._max_num_seqs = spec.max_num_seqs
-        self._watermark_blocks = spec.watermark_blocks
-        self._cost = cost
-        self._decodes: list[Request] = []
-        self._chunks: list[tuple[Request, int]] = []
-        self._budget = 0
-        self._block_ns = 0
-        self._used_since_ns = 0
+        self.preemptions = 0
+        self.generated_tokens = 0
+        self.prefill_tokens = 0
+        self.prefix_query_tokens = 0
+        self.prefix_hit_tokens = 0
+        self.parts: list[Part] = []
+        """Of the iteration that is being composed or runs."""
+
+    @property
+    def used_blocks(self) -> int:
+        return self.blocks.used
+
+    @property
+    def total_blocks(self) -> int:
+        return self.spec.kv_blocks
+
+    @property
+    def requests(self) -> int:
+        return len(self.waiting) + len(self.running)
+
+    # Coming and going
 
     def can_ever_admit(self, prefill_tokens: int) -> bool:
-        """Whether a prefill of that many tokens could be admitted if the replica were empty."""
-        return self._blocks_for(prefill_tokens) <= self.total_blocks - self._watermark_blocks
+        """Whether a prefill of that many tokens could be admitted if the replica were empty (not under ``orca``)."""
+        return self.blocks.needed(prefill_tokens) <= self.spec.kv_blocks - self.spec.watermark_blocks
+
+    def can_ever_hold(self, request: Request) -> bool:
+        """Whether the request as it is now could be admitted if the replica were empty."""
+        if self.engine.rules == "orca":
+            return self.reservation(request) <= self.spec.kv_blocks
+        return self.can_ever_admit(request.prefill_target)
+
+    def can_ever_hold_prompt(self, prompt_tokens: int) -> bool:
+        """As far as a router can know that."""
+        if self.engine.rules == "orca":
+            return self.blocks.needed(max(self.engine.reserved_tokens, prompt_tokens)) <= self.spec.kv_blocks
+        return self.can_ever_admit(prompt_tokens)
+
+    def reservation(self, request: Request) -> int:
+        """Blocks that ``orca`` sets aside for it."""
+        asked = request.prompt_tokens + request.output_tokens
+        return self.blocks.needed(max(self.engine.reserved_tokens, asked))
 
     def enqueue(self, request: Request) -> None:
         """Puts a routed request at the end of the waiting queue."""
         self.waiting.append(request)
+        self.stuck = False
+        self._something_changed()
+
+    def crash(self) -> list[Request]:
+        """Loses the iteration, the cache and every request; these are returned."""
+        lost = sorted([*self.running, *self.waiting], key=by_age)
+        for request in lost:
+            request.lose_cache()
+            request.crash_restarts += 1
+        self.running.clear()
+        self.waiting.clear()
+        self.parts = []
+        self.busy = self.stuck = False
+        self.forget_cache()
+        return lost
+
+    def forget_cache(self) -> None:
+        self.blocks.unreferenced.clear()
+
+    # One iteration
 
     def start_iteration(self, now_ns: int) -> int | None:
         """Composes the next batch and returns the ns it takes, or None if there is nothing to run."""
-        self._count_used_until(now_ns)
-        self._decodes, self._chunks, self.outgrown = [], [], []
-        context = self._place_decodes()
-        self._budget = self.chunk_tokens - len(self._decodes)
-        self._place_running_prefills()
-        self._admit(now_ns)
-        if not self._decodes and not self._chunks:
-            return None
-        self.busy = True
-        tokens = sum(chunk for _, chunk in self._chunks)
-        half_pairs = sum(chunk * (2 * request.kv_tokens + chunk) for request, chunk in self._chunks)
-        return self._cost.iteration_ns(len(self._decodes), context, len(self._chunks), tokens, half_pairs)
+        self.outgrown = []
+        while True:
+            preemptions = self.preemptions
+            self.parts = []
+            rules.compose(self, now_ns)
+            if self.parts:
+                self.busy = True
+                return self._duration_ns()
+            if self.preemptions == preemptions:
+                self.stuck = True
+                return None
 
     def end_iteration(self, now_ns: int) -> list[Request]:
         """Books the batch's tokens and returns the requests that finished, oldest first, their blocks freed."""
-        self._count_used_until(now_ns)
         self.busy = False
-        finished = []
-        for request in self._decodes:
-            request.kv_tokens += 1
-            request.generated_tokens += 1
-            if request.generated_tokens == request.output_tokens:
-                finished.append(request)
-        self.generated_tokens += len(self._decodes)
-        for request, chunk in self._chunks:
-            request.kv_tokens += chunk
-            if request.kv_tokens < request.prefill_target:
-                continue
-            request.generated_tokens += 1
-            self.generated_tokens += 1
-            if request.first_token_ns == NEVER:
-                request.first_token_ns = now_ns
-            if request.generated_tokens == request.output_tokens:
-                finished.append(request)
+        for part in self.parts:
+            self._book(part, now_ns)
+        finished = [request for request in self.running if request.yielded == request.to_yield]
+        finished.sort(key=by_age)
         for request in finished:
-            self.running.remove(request)
-            self._free(request)
-        return sorted(finished, key=_by_age)
+            self._leave_running(request)
+            self._something_changed()
+        if self.scheduler is not None:
+            self.scheduler.iterations += 1
+        if not all(part.is_decode for part in self.parts):
+            self._something_changed()
+        self.parts = []
+        return finished
 
-    def block_ns(self, now_ns: int) -> int:
-        """Integral of the used blocks over time so far, in block * ns."""
-        self._count_used_until(now_ns)
-        return self._block_ns
+    def _book(self, part: Part, now_ns: int) -> None:
+        request = part.request
+        before = request.kv_tokens
+        request.kv_tokens += part.tokens
+        if not part.is_decode:
+            self.prefill_tokens += part.tokens
+        if request.decodes:
+            request.yield_token(now_ns)
+            self.generated_tokens += 1
+        if request.content_block_tokens and not part.is_decode:
+            size = request.content_block_tokens
+            self.blocks.enter(request, before // size, min(request.kv_tokens, request.prompt_tokens) // size)
 
-    def _place_decodes(self) -> int:
-        """Places the decodes and returns the KV tokens they read, their own new ones included."""
-        context = 0
-        index = 0
-        while index < len(self.running):
-            request = self.running[index]
-            index += 1
-            if request.kv_tokens < request.prefill_target:
-                continue
-            if request.kv_tokens == request.blocks * self.block_tokens:
-                if not self._free_a_block_for(request):
-                    break
-                request.blocks += 1
-                self.used_blocks += 1
-            self._decodes.append(request)
-            context += request.kv_tokens + 1
-        return context
+    def _duration_ns(self) -> int:
+        decodes = [part.request for part in self.parts if part.is_decode]
+        chunks = [part for part in self.parts if not part.is_decode]
+        return self.cost.iteration_ns(
+            decodes=len(decodes),
+            decode_context_tokens=sum(request.kv_tokens + 1 for request in decodes),
+            prefills=len(chunks),
+            prefill_tokens=sum(part.tokens for part in chunks),
+            prefill_half_pairs=sum(part.tokens * (2 * part.request.kv_tokens + part.tokens) for part in chunks),
+        )
 
-    def _free_a_block_for(self, request: Request) -> bool:
-        """Preempts the youngest until a block is free; False if that cost ``request`` itself its place.
+    # What the rules do with requests
 
-        The youngest running request is never one already placed: those are all older than ``request``.
-        """
-        while self.used_blocks == self.total_blocks:
-            victim = self.running.pop()
-            self.decisions.append((self._used_since_ns, 2, victim.id, self.id))
-            self._preempt(victim)
+    def place(self, request: Request, tokens: int, *, is_decode: bool) -> None:
+        self.parts.append(Part(request, tokens, is_decode))
+
+    def is_placed(self, request: Request) -> bool:
+        return any(part.request is request for part in self.parts)
+
+    def chunk(self, request: Request, tokens_left: int, now_ns: int) -> int:
+        """Prefill tokens that the request gets of those left: all that it may have unless a policy says less."""
+        most = max(0, min(request.prefill_target - request.kv_tokens, tokens_left))
+        if most > 0 and self.scheduler is not None and self.scheduler.hooks.chunk is not None:
+            return self.scheduler.chunk(request, most, tokens_left, now_ns)
+        return most
+
+    def make_room(self, request: Request, blocks: int, now_ns: int) -> bool:
+        """Preempts until so many blocks are free; False if that cost the request itself its place."""
+        while self.blocks.free < blocks:
+            candidates = [other for other in self.running if not self.is_placed(other)]
+            victim = candidates[-1]
+            if self.scheduler is not None and self.scheduler.hooks.victim is not None:
+                victim = self.scheduler.victim(candidates, now_ns)
+            self._preempt(victim, now_ns)
             if victim is request:
                 return False
         return True
 
-    def _preempt(self, victim: Request) -> None:
-        self._free(victim)
-        victim.lose_cache()
+    def _preempt(self, victim: Request, now_ns: int) -> None:
+        self.decisions.append((now_ns, 2, victim.id, self.id))
         self.preemptions += 1
-        if self.can_ever_admit(victim.prefill_target):
-            self.waiting.appendleft(victim)
+        half_prefilled = 0 < victim.kv_tokens < victim.prefill_target
+        if self.engine.vidur_compat and self.engine.rules == "sarathi" and half_prefilled:
+            victim.restart_as_vidur_does()
+        self._leave_running(victim)
+        victim.lose_cache()
+        if self.can_ever_hold(victim):
+            self.waiting.insert(0, victim)
         else:
             self.outgrown.append(victim)
+        self._something_changed()
 
-    def _place_running_prefills(self) -> None:
-        for request in self.running:
-            if request.kv_tokens < request.prefill_target and self._budget > 0:
-                self._place_chunk(request)
+    def admit(self, request: Request, now_ns: int) -> None:
+        """Moves a waiting request to the end of the running ones, with what the cache has for it."""
+        self.decisions.append((now_ns, 1, request.id, self.id))
+        self.waiting.remove(request)
+        self.running.append(request)
+        self.blocks.refer_to_hit(request)
+        if self.engine.prefix_caching:
+            self.prefix_query_tokens += request.prefill_target
+            self.prefix_hit_tokens += request.kv_tokens
+        if request.first_scheduled_ns == NEVER:
+            request.first_scheduled_ns = now_ns
+            request.cached_tokens = request.kv_tokens if self.engine.prefix_caching else NEVER
 
-    def _admit(self, now_ns: int) -> None:
-        while self.waiting and len(self.running) < self._max_num_seqs and self._budget > 0:
-            request = self.waiting[0]
-            blocks = self._blocks_for(request.prefill_target)
-            if self.total_blocks - self.used_blocks - blocks < self._watermark_blocks:
-                return
-            self.waiting.popleft()
-            request.blocks = blocks
-            self.decisions.append((now_ns, 1, request.id, self.id))
-            self.used_blocks += blocks
-            insort(self.running, request, key=_by_age)
-            if request.first_scheduled_ns == NEVER:
-                request.first_scheduled_ns = now_ns
-            self._place_chunk(request)
+    def _leave_running(self, request: Request) -> None:
+        self.blocks.release(request)
+        self.running.remove(request)
 
-    def _place_chunk(self, request: Request) -> None:
-        chunk = min(request.prefill_target - request.kv_tokens, self._budget)
-        self._budget -= chunk
-        self._chunks.append((request, chunk))
-
-    def _free(self, request: Request) -> None:
-        self.used_blocks -= request.blocks
-        request.blocks = 0
-
-    def _blocks_for(self, tokens: int) -> int:
-        return -(-tokens // self.block_tokens)
-
-    def _count_used_until(self, now_ns: int) -> None:
-        self._block_ns += self.used_blocks * (now_ns - self._used_since_ns)
-        self._used_since_ns = now_ns
+    def _something_changed(self) -> None:
+        if self.scheduler is not None:
+            self.scheduler.changed = True
