@@ -138,11 +138,14 @@ def pool(summaries: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
     first = summaries[0]
     pooled: dict[str, Json] = {key: first[key] for key in SHARED_KEYS if key in first}
     pooled["seeds"] = [summary["seed"] for summary in summaries if "seed" in summary]
-    for key, value in first.items():
-        if isinstance(value, dict) and key not in SHARED_KEYS:
-            pooled[key] = {inner: _mean([_part(s[key], inner) for s in summaries]) for inner in value}
-        elif isinstance(value, int | float) and key != "seed":
-            pooled[key] = _mean([summary[key] for summary in summaries])
+    for key in dict.fromkeys(key for summary in summaries for key in summary):
+        values = [summary.get(key) for summary in summaries]
+        groups = [value for value in values if isinstance(value, dict)]
+        if groups and key not in SHARED_KEYS:
+            inner_keys = dict.fromkeys(inner for group in groups for inner in group)
+            pooled[key] = {inner: _mean([_part(value, inner) for value in values]) for inner in inner_keys}
+        elif key != "seed" and all(value is None or isinstance(value, int | float) for value in values):
+            pooled[key] = _mean(values)
     for key in LATENCIES:
         stats = pooled.get(key)
         means = [_part(summary.get(key), "mean") for summary in summaries]
