@@ -61,7 +61,8 @@ def simulate_workload(
     _check_content(scenario, workload)
     run = Run(scenario, workload, router, policies.names, seed, scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
-    summary = summarise(scenario, run.requests, run.end_ns, run.use())
+    table = request_table(workload, run.requests, run.crashes, [member.pool_index for member in run.members])
+    summary = summarise(scenario, workload, table, run.end_ns, run.use())
     decisions = run.decisions.sha256()
     summary |= {
         "decisions_sha256": decisions,
@@ -72,7 +73,7 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests, run.crashes, [member.pool_index for member in run.members]),
+        requests=table,
         telemetry=Telemetry(run.sampler.interval_ns, len(run.members), tuple(run.sampler.rows)),
         summary=summary,
         decisions_sha256=decisions,

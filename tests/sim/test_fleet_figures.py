@@ -110,15 +110,16 @@ def test_attainment_is_told_for_each_tier_and_a_promise_comes_before_the_scenari
     assert figures["usd_per_1k_good"] == pytest.approx(figures["cost_usd"] * 500)
 
 
-class Served:
-    def __init__(self, request_id, tokens, seconds, session=-1):
-        self.id, self.session, self.output_tokens = request_id, session, tokens
-        self.arrival_ns, self.finish_ns = 0, seconds * S
+def fairness(*served, session=None):
+    """Of requests of (output tokens, seconds)."""
+    tokens, seconds = np.array(served, dtype=np.int64).reshape(-1, 2).T
+    return jain_fairness(tokens, seconds * S, None if session is None else np.array(session))
 
 
 def test_jains_index_is_one_for_equal_shares_and_one_nth_for_one_of_n():
-    assert jain_fairness([]) is None
-    assert jain_fairness([Served(0, 10, 1), Served(1, 20, 2)]) == 1.0
-    assert jain_fairness([Served(0, 1, 1), Served(1, 3, 1)]) == pytest.approx(16 / (2 * 10))
+    assert fairness() is None
+    assert fairness((10, 1), (20, 2)) == 1.0
+    assert fairness((1, 1), (3, 1)) == pytest.approx(16 / (2 * 10))
     # Sessions count once, by all of their requests: 4 tokens in 2 s and 2 tokens in 1 s are even.
-    assert jain_fairness([Served(0, 1, 1, 5), Served(1, 3, 1, 5), Served(2, 2, 1, 6)]) == 1.0
+    assert fairness((1, 1), (3, 1), (2, 1), session=[5, 5, 6]) == 1.0
+    assert fairness((1, 1), (3, 1), (2, 1), session=[-1, -1, 6]) == fairness((1, 1), (3, 1), (2, 1))

@@ -43,7 +43,8 @@ def simulate_workload(
     run = Run(scenario, policies, workload, seed, observer)
     run.execute()
     decisions = run.decisions.hexdigest()
-    summary = summarise(scenario, run.requests, run.end_ns, run.use())
+    table = request_table(workload, run.requests, run.crashes(), [slot.pool_index for slot in run.slots])
+    summary = summarise(scenario, workload, table, run.end_ns, run.use())
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -53,7 +54,7 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests, run.crashes(), [slot.pool_index for slot in run.slots]),
+        requests=table,
         telemetry=Telemetry(run.interval_ns, len(run.slots), tuple(run.rows)),
         summary=summary,
         decisions_sha256=decisions,
