@@ -186,3 +186,16 @@ def test_progress_is_a_share_of_all_runs_with_an_estimate() -> None:
     single.reached(0, 1.0, 4.0)
     assert single.text(100.0) == "25% · about 5 min left"
     assert (duration(0.2), duration(7200)) == ("1 s", "2.0 h")
+
+
+def test_a_file_named_twice_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0.0,10,5\n")
+    before = trace.read_bytes()
+    again = tmp_path / "." / "trace.csv"
+    with pytest.raises(CommandError, match="--trace and --requests-out name one file"):
+        simulate(Simulation("smoke", trace=(str(trace), "vidur"), requests_out=again))
+    with pytest.raises(CommandError, match="--requests-out and --telemetry-out name one file"):
+        simulate(Simulation("smoke", requests_out=tmp_path / "o.csv", telemetry_out=tmp_path / "o.csv"))
+    assert trace.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trace.csv"]
