@@ -24,7 +24,7 @@ from sim.predictor import predicted_tokens
 from sim.result import Result, request_table, this_environment
 from sim.scenario import Scenario
 from sim.telemetry import USAGE_DIGITS, Observer, Telemetry, TelemetryRow, row_limit
-from sim.use import FleetUse, cost_usd
+from sim.use import FleetUse, cost_usd, prices_of
 from sim.workload import Workload
 from tests.sim.reference.autoscaling import Scaling
 from tests.sim.reference.fleet import Slot, duration_ns, make_slots
@@ -394,10 +394,7 @@ class Run:
             prefix_query_tokens=sum(replica.prefix_query_tokens for replica in replicas),
             prefix_hit_tokens=sum(replica.prefix_hit_tokens for replica in replicas),
             crash_restarts=sum(request.crash_restarts for request in self.requests),
-            cost_usd=cost_usd(
-                [(p.cluster.tensor_parallel, p.cluster.usd_per_gpu_hour) for p in self._scenario.pools],
-                self._paid_ns(now_ns),
-            ),
+            cost_usd=cost_usd(prices_of(self._scenario.pools), self._paid_ns(now_ns)),
         )
 
     def _paid_ns(self, now_ns: int) -> list[int]:
