@@ -163,12 +163,21 @@ def test_an_unknown_format_or_a_format_without_a_trace_is_one_sentence(tmp_path:
 def test_an_interruption_ends_with_130_and_leaves_no_file_and_no_part_of_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "glia_tui", "simulate", "paper-routing-family", "--seeds", "200"]
     command += ["--requests-out", str(tmp_path / "r.csv")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not any(folder.is_dir() and any(folder.iterdir()) for folder in tmp_path.iterdir()):
-        assert process.poll() is None
-        os.sched_yield()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )
+    try:
+        while not any(folder.is_dir() and any(folder.iterdir()) for folder in tmp_path.iterdir()):
+            assert process.poll() is None
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out) == (130, "")
     assert "no figures" in err
     assert list(tmp_path.iterdir()) == []
