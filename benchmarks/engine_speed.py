@@ -31,8 +31,9 @@ from sim.api import Cluster, HeldRequest, Replica, Router  # noqa: E402
 from sim.engine import Policies, Result, simulate_workload  # noqa: E402
 from sim.policies import make_router  # noqa: E402
 from sim.replica import Replica as FastReplica  # noqa: E402
-from sim.scenario import LogNormalWorkload, Scenario, load_scenario  # noqa: E402
+from sim.scenario import Scenario, load_scenario  # noqa: E402
 from sim.workload import Workload, build_workload  # noqa: E402
+from sim.workload.spec import LogNormalWorkload  # noqa: E402
 from tests.sim.conftest import columns  # noqa: E402
 from tests.sim.reference import engine as reference  # noqa: E402
 

@@ -48,6 +48,10 @@ class AnswerDesk:
         self._shown[self.pending.id] = self._clock()
         return True
 
+    def was_shown(self, approval: str) -> bool:
+        """Whether the approval has been on the screen, so that somebody may be about to answer it."""
+        return approval in self._shown
+
     def refusal(self, verb: AnswerVerb) -> str:
         """Why ``verb`` can't be used now, in one sentence; empty when it can."""
         pending = self.pending

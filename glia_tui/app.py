@@ -34,6 +34,7 @@ from glia_tui.screens.study import StudyScreen
 from glia_tui.setup import Setup
 from sessions.errors import SessionError
 
+UNSENT = "What you typed isn't sent. Ctrl+C again quits and keeps it for when you resume."
 _DARK = {
     "glia-supervisor": "#c79bf2",
     "glia-candidate": "#56c8f0",
@@ -133,11 +134,19 @@ class GliaApp(App[None]):
         terminal takes nothing any more. The evaluations' processes end with this one.
         """
         if self.session is not None:
+            self._keep_draft(self.session)
             self.session.save()
         os._exit(128 + number)
 
+    def _keep_draft(self, session: StudySession) -> None:
+        """What is typed and not sent is there again when the study is resumed."""
+        screen = next((screen for screen in self.screen_stack if isinstance(screen, StudyScreen)), None)
+        if screen is not None:
+            session.keep_draft(screen.commands.draft)
+
     async def action_copy_or_leave(self) -> None:
-        """Copies what is selected; without a selection, leaves, but never out of an editor."""
+        """Copies what is selected; without a selection, leaves, but never out of an editor, and over words that
+        aren't sent only when it is pressed again."""
         focused = self.focused
         if isinstance(focused, TextArea) and focused.selected_text:
             focused.action_copy()
@@ -145,6 +154,8 @@ class GliaApp(App[None]):
             self.screen.action_copy_text()
         elif isinstance(self.screen, EditScreen):
             self.screen.tell("Nothing is selected to copy. Esc goes back, Ctrl+Q quits.", "muted")
+        elif isinstance(self.screen, StudyScreen) and not self.screen.commands.may_leave():
+            self.screen.tell(UNSENT, "warn")
         else:
             await self.action_leave()
 
@@ -166,6 +177,7 @@ class GliaApp(App[None]):
         if self.session is None:
             self.exit(message=Text("No study was begun."))
             return
+        self._keep_draft(self.session)
         started = self.session.state.started
         words = f"Saved. Resume with: {program()} sessions resume {started.session}" if started else "Saved."
         try:
@@ -193,6 +205,8 @@ class GliaApp(App[None]):
 def run_app(opening: StudySession | Setup, *, theme: str = "") -> None:
     """Opens the app on a study, or on what it is set up with, and returns when the engineer has left it. ``theme``:
     one that Textual knows."""
+    for stale in ("COLUMNS", "LINES"):  # where a shell exports them they would outvote the terminal, at every new size
+        os.environ.pop(stale, None)
     app = GliaApp(opening)
     if theme and not app.no_color:
         app.theme = theme

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from glia_tui.commands.complete import policy_names, scenario_names
+from glia_tui.commands.complete import policy_names, scenario_names, slot_names
 from glia_tui.commands.designs_group import designs_app, why
 from glia_tui.commands.options import (
-    APP_PACE_S,
-    MAX_SEED,
     BackendOption,
     ExperimentsOption,
     GateOption,
@@ -25,6 +23,7 @@ from glia_tui.commands.options import (
     ScenarioOption,
     SeedOption,
     WorkspaceOption,
+    app_pace_s,
     needs_terminal,
     open_workspace,
     prepare_app,
@@ -34,6 +33,7 @@ from glia_tui.commands.options import (
 from glia_tui.commands.options import workspace_folder as _workspace
 from glia_tui.commands.output import CommandError, Exit, narrate, one_sentence, output_fault, prepare_streams
 from glia_tui.commands.sessions_group import sessions_app
+from glia_tui.commands.simulate_command import simulate
 from sessions.errors import SessionError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def study(
 
     def begin(backend: str, scenario: str, gate: str, limit: int | None) -> Session:
         options = study_options(values, scenario, gate, seed, limit, None, interactive=True)
-        return opened.begin(options, make_backend(backend, pace_s=APP_PACE_S))
+        return opened.begin(options, make_backend(backend, pace_s=app_pace_s()))
 
     from glia_tui.app import run_app
 
@@ -140,37 +140,7 @@ def run(
     raise typer.Exit(run_study(_workspace(workspace), options, backend or values.backend, as_json=as_json))
 
 
-@app.command()
-def simulate(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario or a TOML file.", autocompletion=scenario_names)],
-    router: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            "--router",
-            help="A shipped router or a design file (default: the scenario's baseline).",
-            autocompletion=policy_names,
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=10_000, help="How many seeds, run over the cores.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="The first seed.")] = 1,
-    overrides: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", help="KEY=VALUE of the scenario, e.g. cluster.kv_blocks=2048."),
-    ] = None,
-    deadline_s: Annotated[
-        float, typer.Option("--deadline", min=0.1, max=86_400, help="Wall-clock limit of one run, in seconds.")
-    ] = 600.0,
-    as_json: JsonOption = False,
-) -> None:
-    """One simulation, or several seeds with intervals.
-
-    Example: glia simulate paper-routing --router llq --seeds 10 --json
-    """
-    from glia_tui.commands.simulate import simulate as simulate_scenario
-
-    simulate_scenario(scenario, router, seed, seeds, overrides or [], deadline_s, as_json=as_json)
-
-
+app.command("simulate")(simulate)
 app.command("why", epilog="Example: glia why accepted/router/0001")(why)
 
 
@@ -194,24 +164,31 @@ def scenarios_show(
     show_scenario(name, as_json=as_json)
 
 
+SlotOption = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--slot", help="Only those of one slot: router, scheduler or autoscaler.", autocompletion=slot_names),
+]
+
+
 @policies_app.callback()
-def policies(context: typer.Context, as_json: JsonOption = False) -> None:
+def policies(context: typer.Context, slot: SlotOption = None, as_json: JsonOption = False) -> None:
     """Lists the policies, or shows one."""
     if context.invoked_subcommand is None:
         from glia_tui.commands.catalogue import list_policies
 
-        list_policies(as_json=as_json)
+        list_policies(slot, as_json=as_json)
 
 
 @policies_app.command("show", epilog="Example: glia policies show llq")
 def policies_show(
     name: Annotated[str, typer.Argument(help="A policy's name.", autocompletion=policy_names)],
+    slot: SlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """A policy's source."""
     from glia_tui.commands.catalogue import show_policy
 
-    show_policy(name, as_json=as_json)
+    show_policy(name, slot, as_json=as_json)
 
 
 @app.command(epilog="Example: glia doctor --json")

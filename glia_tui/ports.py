@@ -85,6 +85,15 @@ class StudySession(Protocol):
         """What the back end understands of the engineer's words, for the help screen."""
         ...
 
+    @property
+    def draft(self) -> str:
+        """What was typed and not sent when the study was last left; empty without it."""
+        ...
+
+    def keep_draft(self, text: str) -> None:
+        """Keeps what is typed and not sent for the next time; an empty text forgets it."""
+        ...
+
     def save(self) -> None:
         """Puts everything on the disk at once, without the event loop. Approves nothing."""
         ...

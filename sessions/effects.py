@@ -19,7 +19,7 @@ from sessions.experiments.laboratory import Measured
 from sessions.experiments.prediction import compared, judge
 from sessions.experiments.statistics import held_out_seeds, seed_plan
 from sessions.figures import known_figures, show
-from sessions.forking import held_out_seed
+from sessions.forking import held_out_root
 from sessions.playground import DesignUnderTest
 from sessions.state import Acceptance, Experiment
 from sessions.study import Interrupted, Study
@@ -233,7 +233,7 @@ class Effects:
         study = self._study
         if not acceptance.held_out_seeds:
             attempt = sum(bool(a.held_out_seeds) for a in study.state.acceptances.values()) + 1
-            seeds = held_out_seeds(held_out_seed(study.started), attempt, study.started.seeds_per_experiment)
+            seeds = held_out_seeds(held_out_root(study.started), attempt, study.started.seeds_per_experiment)
             scenario = study.card.held_out
             study.record("system", ev.HeldOutStarted(acceptance=acceptance.id, scenario=scenario, seeds=seeds))
         await study.journal.sync()

@@ -99,7 +99,8 @@ class ForkPoint(Value):
 
 
 class SessionStarted(Value):
-    """``forked_from``: set where the events up to that point were copied from another session."""
+    """``forked_from``: set where the events up to that point were copied from another session. ``seeded``: whether
+    ``seed`` was asked for; only then do the held-out seeds follow from it (:func:`sessions.forking.held_out_root`)."""
 
     type: Literal["session_started"] = "session_started"
     session: str
@@ -119,6 +120,7 @@ class SessionStarted(Value):
     max_minutes: float | None
     isolation: str
     forked_from: ForkPoint | None = None
+    seeded: bool = True
 
 
 class SessionResumed(Value):

@@ -8,7 +8,7 @@ only read.
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +105,13 @@ def copy_events(events: Sequence[ev.Event], place: Cut, session: str, target: Pa
     return sorted({digest for result in finished for digest in result.telemetry.values()})
 
 
-def held_out_seed(started: ev.SessionStarted) -> int:
-    """The number that a session's held-out seeds are drawn from.
+def held_out_root(started: ev.SessionStarted) -> str:
+    """What the held-out seeds of one acceptance are drawn from.
 
-    That of a fork is its own: else its first acceptance would meet seeds whose result its original has shown.
+    It is the study's seed only where that was asked for, so that the study can be repeated. Otherwise it is 128 random
+    bits, anew at every call: nothing that an agent or a design could know says which seeds come. A fork always draws,
+    else its first acceptance would meet seeds whose result its original has shown.
     """
-    if started.forked_from is None:
-        return started.seed
-    text = f"fork {started.seed} {started.session}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big")
+    if started.seeded and started.forked_from is None:
+        return str(started.seed)
+    return secrets.token_hex(16)

@@ -162,6 +162,10 @@ class Playground(Protocol):
         """The file of a shipped policy or an oracle. Raises :class:`SessionError` when there is none."""
         ...
 
+    def warm_up(self) -> None:
+        """Loads what :meth:`run` needs, in a worker and before any run's time begins to count."""
+        ...
+
     def check(self, slot: str, source: str) -> CheckResult:
         """Parses, lints, loads and smoke-runs a design in a sealed process; takes a second at most.
         Called inside a worker process: a design may stop or end whatever process it is checked from."""

@@ -18,6 +18,7 @@ from sessions.errors import EvaluationError, SessionError, UnknownName
 from sessions.playground import CheckResult, DesignUnderTest, Job, JobResult, OnProgress, ScenarioCard
 from sessions.request_table import write_requests
 from sessions.serving_policies import SLOTS
+from sessions.serving_workload import workload_of
 
 if TYPE_CHECKING:
     from sim.engine import Result
@@ -29,7 +30,12 @@ _SMOKE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "router": {},
         "scheduler": {},
-        "autoscaler": {},
+        "autoscaler": {
+            "autoscaler.interval_s": "2.0",
+            "autoscaler.cold_start_s": "3.0",
+            "autoscaler.min_replicas": "1",
+            "autoscaler.max_replicas": "4",
+        },
     }
 )
 """What a design of each slot is checked on: the smallest scenario, with what its slot needs."""
@@ -68,7 +74,7 @@ class ServingPlayground:
             metric=scenario.metric,
             held_out=scenario.held_out or ("" if scenario.is_trace else name),
             unit=_unit(scenario.metric),
-            hardware=scenario.cluster.label,
+            hardware=scenario.label,
             source=scenario.source,
             policies=(
                 ("router", scenario.baseline),
@@ -99,6 +105,11 @@ class ServingPlayground:
         except SimError as error:
             raise SessionError(str(error)) from error
 
+    def warm_up(self) -> None:
+        import sim.engine
+        import sim.policies
+        import sim.scenario_file  # noqa: F401
+
     def check(self, slot: str, source: str) -> CheckResult:
         _check_slot(slot)
         design = DesignUnderTest("design", source, slot)
@@ -125,7 +136,7 @@ class ServingPlayground:
                 "restore it, or start again with the changed one."
             )
         started = time.monotonic()
-        workload, remark = _workload(job, scenario)
+        workload, remark = workload_of(job, scenario)
         clock = _Clock(on_progress, workload)
         try:
             with opened(job, scenario) as policies:
@@ -143,7 +154,7 @@ class ServingPlayground:
         telemetry = cast("dict[str, JsonValue]", result.telemetry.to_json()) if job.telemetry else None
         wall_s = time.monotonic() - started
         if job.requests_to:
-            write_requests(result.requests, job.requests_to)
+            write_requests(result.requests, [pool.name for pool in scenario.pools], job.requests_to)
         return JobResult("ok", remark, metrics, telemetry, wall_s)
 
     def pool_metrics(self, per_seed: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -169,21 +180,6 @@ class _Clock:
         self.last_s = row.t_ns / 1e9
         if self._on_progress is not None:
             self._on_progress(self.last_s, self._of_s)
-
-
-def _workload(job: Job, scenario: Scenario) -> tuple[Workload, str]:
-    """The requests, and what is to be said of them: those of the job's trace, else of the scenario."""
-    from sim.errors import SimError
-    from sim.workload import build_workload
-
-    try:
-        if job.trace is None:
-            return build_workload(scenario, job.seed), ""
-        from sim.workload import load_workload
-
-        return load_workload(*job.trace), ""
-    except SimError as error:
-        raise SessionError(str(error)) from error
 
 
 def _load(name: str, overrides: Mapping[str, str] | None) -> Scenario:

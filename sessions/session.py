@@ -79,6 +79,10 @@ class Session:
     def steering_help(self) -> str:
         return self._backend.steering_help
 
+    @property
+    def draft(self) -> str:
+        return self._study.draft.read()
+
     # -- the engineer's commands ----------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
@@ -153,6 +157,10 @@ class Session:
         minutes = self.state.max_minutes
         self._study.record("engineer", ev.BudgetChanged(max_experiments=max_experiments, max_minutes=minutes))
         self._wake.set()
+
+    def keep_draft(self, text: str) -> None:
+        """What is typed and not sent: it is there again when the session is resumed."""
+        self._study.draft.keep(text)
 
     def save(self) -> None:
         """Puts everything on the disk, at once and without an event loop; approves nothing."""

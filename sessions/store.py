@@ -123,6 +123,7 @@ class Workspace:
                 max_experiments=options.max_experiments,
                 max_minutes=options.max_minutes,
                 isolation=ISOLATION,
+                seeded=options.seed is not None,
             ),
         )
         return self._session(journal, backend, playground, options.interactive)

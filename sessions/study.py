@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from sessions import events as ev
 from sessions.designs import DesignRepository
+from sessions.draft import Draft
 from sessions.errors import SessionError, UnknownName
 from sessions.experiments.laboratory import Laboratory
 from sessions.experiments.pool import Pool
@@ -66,6 +67,7 @@ class Study:
         self.card: ScenarioCard = playground.scenario(self.started.scenario)
         self.repository = repository
         self.sidecar = Sidecar(folder / "telemetry")
+        self.draft = Draft(folder / "draft.txt")
         self.pool = pool
         self.interactive = interactive
         digests = {self.started.scenario: self.started.scenario_digest}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Sequence
 
@@ -108,7 +107,7 @@ class Scaling:
         cluster: ClusterView,
         held: HeldQueue,
         tally: Tally,
-        decisions: array[int],
+        decisions: list[int],
         alarms: Alarms,
     ) -> None:
         interval_s: float | None = getattr(autoscaler, "interval_s", None)

@@ -12,10 +12,9 @@ has outgrown it and leaves: it would otherwise wait for ever.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections import deque
 
 from sim.engine_state import EngineState
-from sim.prefix_cache import Hit
 from sim.request import NEVER, Request
 from sim.scheduler_slot import MANY
 
@@ -58,36 +57,40 @@ class Composer(EngineState):
         """Whether a composition beside the present decodes would admit ``request``, the head, or at least might."""
         blocks = self.blocks_to_admit(request)
         if self.cache is not None:
-            blocks -= self.cache.lookup(request).shared_blocks
+            blocks -= self.cache.shared_blocks(request)
         return self.budget_left() and self.total_blocks - self.used_blocks - blocks >= self.watermark_blocks
 
-    def candidates(self) -> Iterable[Request]:
-        """Whom admission tries, in this order: the head of the queue again and again, or whom the policy names.
+    def queue(self) -> deque[Request]:
+        """Whom admission tries, in this order: the waiting queue itself, or whom the policy names.
 
         The caller stops at the first that it can't admit. Call it only if seats are free and budget is left.
         """
         if self.slot is None or not self.slot.admits:
-            return self._heads()
+            return self.waiting
         return self.slot.admissions()
 
-    def admit(self, request: Request, hit: Hit, blocks: int) -> None:
-        """A waiting request runs, with its hit in the cache, and takes ``blocks``."""
-        waiting, now_ns = self.waiting, self.now_ns
+    def admit(self, queue: deque[Request], blocks: int) -> None:
+        """The first of ``queue`` runs, with its hit in the prefix cache, and takes ``blocks``."""
+        request, now_ns = queue[0], self.now_ns
         request.shown = None
-        if self.slot is not None and self.slot.admits:
-            self.slot.changes.left(request)
-        if waiting[0] is request:
-            waiting.popleft()
-        else:
-            waiting.remove(request)
-        if self.orders_by_admission:
+        if self.slot is not None:
+            self.slot.left(request)
+        queue.popleft()
+        waiting = self.waiting
+        if queue is not waiting:
+            if waiting[0] is request:
+                waiting.popleft()
+            else:
+                waiting.remove(request)
+        if self.by_admission:
             request.order = self._admissions
             self._admissions += 1
         self.running.add(request)
         self.used_blocks += blocks
         self.block_ns -= blocks * now_ns
+        self.running_ns -= now_ns
         if self.cache is not None:
-            self.cache.board(request, hit)
+            self.cache.board(request)
             self.cache.trim(self.total_blocks - self.used_blocks)
         if request.first_scheduled_ns == NEVER:
             request.first_scheduled_ns = now_ns
@@ -108,7 +111,6 @@ class Composer(EngineState):
 
     def preempt(self, victim: Request) -> None:
         """``victim`` loses its blocks and its place, and waits before all others."""
-        self.running.discard(victim)
         half_prefilled = victim.decoding_since == NEVER
         if half_prefilled:
             self.prefilling.remove(victim)
@@ -121,16 +123,17 @@ class Composer(EngineState):
         self.decisions.extend((self.now_ns, PREEMPTED, victim.id, self.replica_id))
         if self.can_ever_admit(victim):
             self.waiting.appendleft(victim)
-            if self.slot is not None and self.slot.admits:
-                self.slot.changes.returned(victim)
+            if self.slot is not None:
+                self.slot.returned(victim)
         else:
             self.outgrown.append(victim)
-        if self.slot is not None:
-            self.slot.due = True
+            if self.slot is not None:
+                self.slot.due = True
 
     def place_decodes(self) -> None:
         """Gives every decode the room for its next token, in order, preempting while blocks are lacking."""
-        blocks = self.decodes.growth_now()
+        decodes = self.decodes
+        blocks = decodes.growth[decodes.steps % self.block_tokens]
         used_blocks = self.used_blocks + blocks
         if used_blocks + self.vidur_compat <= self.total_blocks:
             self.used_blocks = used_blocks
@@ -183,7 +186,7 @@ class Composer(EngineState):
             return MANY
         if self.prefilling and self.slot.chunks:
             return 1
-        if self.slot.admits and self.waiting and len(self.running) < self.seats:
+        if self.slot.admits and self.waiting and len(self.running) < self.seats and self.slot.any_fits():
             return self.slot.iterations_to_wake()
         return MANY
 
@@ -200,8 +203,3 @@ class Composer(EngineState):
 
     def _restart(self, victim: Request, half_prefilled: bool) -> None:
         victim.lose_cache()
-
-    def _heads(self) -> Iterator[Request]:
-        waiting = self.waiting
-        while waiting:
-            yield waiting[0]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sim.api import Autoscaler, Router
 from sim.behaviour import BEHAVIOUR
+from sim.errors import ScenarioError
 from sim.hooks import SchedulerFactory
 from sim.metrics import summarise
 from sim.oracle import Oracle, Predicted
@@ -60,10 +58,12 @@ def simulate_workload(
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
     router = _told(policies.router, workload)
     scheduler = _foretold(policies.scheduler, workload, seed)
+    _check_content(scenario, workload)
     run = Run(scenario, workload, router, policies.names, seed, scheduler, policies.autoscaler, observer)
     run.execute(telemetry)
-    summary = summarise(scenario, run.requests, run.end_ns, run.use())
-    decisions = _little_endian_sha256(run.decisions)
+    table = request_table(workload, run.requests, run.crashes, [member.pool_index for member in run.members])
+    summary = summarise(scenario, workload, table, run.end_ns, run.use())
+    decisions = run.decisions.sha256()
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -73,19 +73,13 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests, run.crashes, [member.pool_index for member in run.members]),
+        requests=table,
         telemetry=Telemetry(run.sampler.interval_ns, len(run.members), tuple(run.sampler.rows)),
         summary=summary,
         decisions_sha256=decisions,
         workload_sha256=workload.sha256,
         environment=this_environment(),
     )
-
-
-def _little_endian_sha256(numbers: array[int]) -> str:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return hashlib.sha256(numbers).hexdigest()
 
 
 def _told(router: Router | Oracle, workload: Workload) -> Router:
@@ -99,3 +93,12 @@ def _foretold(scheduler: SchedulerFactory | Predicted | None, workload: Workload
         return scheduler
     predictions = predicted_tokens(workload.output_tokens.tolist(), scheduler.sigma, seed)
     return scheduler.make(predictions.__getitem__)
+
+
+def _check_content(scenario: Scenario, workload: Workload) -> None:
+    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
+    if content % block:
+        raise ScenarioError(
+            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
+            f"cluster.block_tokens ({block}); change the latter."
+        )

@@ -8,7 +8,6 @@ shares (:mod:`sim.prefix_cache`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from bisect import insort
 from collections import deque
 from operator import attrgetter
@@ -28,12 +27,12 @@ class EngineState(ABC):
     """Invariant: between compositions ``used_blocks`` is the sum of the running requests' blocks, those that several
     refer to counted once; waiting requests hold none.
 
+    ``by_admission``: running requests are in order of admission, not of (arrival, id).
     ``prefilling``: between compositions, the running requests whose prefill is incomplete; all others decode, in
     ``decodes`` or, for one iteration, in ``paused``. All of these lists are in the engine's order.
     """
 
     orders_by_admission = False
-    """Running requests are in order of admission, not of (arrival, id)."""
     has_vidur_form = True
     """Whether ``vidur_compat`` makes a difference."""
 
@@ -41,6 +40,7 @@ class EngineState(ABC):
         "_admissions",
         "block_ns",
         "block_tokens",
+        "by_admission",
         "cache",
         "chunks",
         "decisions",
@@ -57,6 +57,7 @@ class EngineState(ABC):
         "prefilling",
         "replica_id",
         "running",
+        "running_ns",
         "seats",
         "slot",
         "token_budget",
@@ -73,10 +74,11 @@ class EngineState(ABC):
         cluster: ClusterSpec,
         engine: EngineSpec,
         hooks: SchedulerHooks | None,
-        decisions: array[int],
+        decisions: list[int],
         content_block_tokens: int,
     ) -> None:
         self.replica_id = replica_id
+        self.by_admission = self.orders_by_admission
         self.waiting: deque[Request] = deque()
         self.running = Running()
         self.prefilling: list[Request] = []
@@ -91,6 +93,8 @@ class EngineState(ABC):
         self.used_blocks = 0
         self.block_ns = 0
         """Sum of freed blocks times the time they were freed at, minus that of the taken ones, in block * ns."""
+        self.running_ns = 0
+        """Sum of the times at which requests stopped running, minus that of those at which they began, in ns."""
         self.block_tokens = cluster.block_tokens
         self.watermark_blocks = cluster.watermark_blocks
         self.seats = cluster.max_num_seqs
@@ -110,6 +114,10 @@ class EngineState(ABC):
         self._admissions = 0
 
     @abstractmethod
+    def blocks_to_admit(self, request: Request) -> int:
+        """Blocks that must be free for ``request`` besides the watermark, without any hit."""
+
+    @abstractmethod
     def blocks_of(self, request: Request) -> int:
         """Blocks that ``request`` holds, running and not decoding; those that it shares count too."""
 
@@ -120,22 +128,19 @@ class EngineState(ABC):
             self.cache.trim(self.total_blocks - self.used_blocks)
 
     def release(self, request: Request) -> None:
-        """Frees the blocks of a request that stops running, but for those that others use."""
+        """``request`` stops running: its blocks are freed, but for those that others use."""
+        self.running.discard(request)
         blocks = self.blocks_of(request)
         if self.cache is not None:
             blocks -= self.cache.leave(request)
         self.used_blocks -= blocks
         self.block_ns += blocks * self.now_ns
+        self.running_ns += self.now_ns
 
     def reorder(self, running: list[Request]) -> None:
         """Puts the running requests into another order."""
         self.running.renumber(running)
         self._admissions = len(running)
-
-    def leave(self, request: Request) -> None:
-        """``request`` has finished."""
-        self.running.discard(request)
-        self.release(request)
 
     def prefills_later(self, request: Request) -> None:
         """``request`` runs, its prefill incomplete, for the next composition to see."""
@@ -180,6 +185,7 @@ class EngineState(ABC):
             if request.decoding_since != NEVER:
                 self.decodes.leave(request)
         requests = [*self.running, *self.waiting]
+        self.running_ns += len(self.running) * self.now_ns
         for request in requests:
             request.lose_cache()
         for kept in (self.running, self.waiting, self.prefilling, self.paused, self.chunks):

@@ -38,3 +38,7 @@ class IllegalDecision(SimError):
 
 class ConservationError(SimError):
     """The simulator lost or duplicated a request or a KV block: a defect of the simulator, never of a design."""
+
+
+class TraceFileError(ScenarioError):
+    """A trace file that holds no workload; names the file, the line, the field and what to do."""

@@ -5,7 +5,7 @@ is the replica's lockstep clock: iterations ended so far. A request that starts 
 
 * has ``kv_tokens + (steps - s)`` tokens in the cache, so the batch's context is one sum plus ``size * steps``;
 * finishes at step ``s + output tokens to go``: a bucket per step, and a heap of the steps that have one;
-* needs a new block whenever its tokens fill whole blocks, which is every ``block_tokens`` steps: ``_growth`` counts
+* needs a new block whenever its tokens fill whole blocks, which is every ``block_tokens`` steps: ``growth`` counts
   the requests by the step, modulo ``block_tokens``, at which they do.
 
 While a request decodes, its own ``kv_tokens`` and ``generated_tokens`` rest at what they were when it joined
@@ -24,7 +24,7 @@ from sim.stretch import Stretch
 class Lockstep:
     """``size`` requests decode; ``steps`` counts the replica's iterations, with or without decodes."""
 
-    __slots__ = ("_block_tokens", "_due", "_finishing", "_growth", "_offsets", "size", "steps")
+    __slots__ = ("_block_tokens", "_due", "_finishing", "_offsets", "growth", "size", "steps")
 
     def __init__(self, block_tokens: int) -> None:
         self.steps = 0
@@ -32,7 +32,8 @@ class Lockstep:
         self._block_tokens = block_tokens
         self._offsets = 0
         """Sum over the requests of ``kv_tokens - steps``."""
-        self._growth = [0] * block_tokens
+        self.growth = [0] * block_tokens
+        """Blocks needed by the iteration after ``steps`` of them, by ``steps % block_tokens``."""
         self._finishing: dict[int, list[Request]] = {}
         self._due: list[int] = []
         """Heap of the keys of ``_finishing``, and of some that were deleted."""
@@ -45,7 +46,7 @@ class Lockstep:
         request.decoding_since, request.growth_phase = steps, phase
         self.size += 1
         self._offsets += offset
-        self._growth[phase] += 1
+        self.growth[phase] += 1
         last = steps + request.output_tokens - request.generated_tokens
         bucket = self._finishing.get(last)
         if bucket is None:
@@ -67,18 +68,14 @@ class Lockstep:
         """KV tokens the next decode iteration reads, the new ones included."""
         return self._offsets + self.size * (self.steps + 1)
 
-    def growth(self, count: int) -> int:
+    def growth_in(self, count: int) -> int:
         """Blocks that the ``count`` iterations after the next one need, if nobody leaves."""
         cycle = self._block_tokens
         cycles, rest = divmod(count, cycle)
         low = (self.steps + 1) % cycle
         high = low + rest
-        blocks = cycles * self.size + sum(self._growth[low:high])
-        return blocks + sum(self._growth[: high - cycle]) if high > cycle else blocks
-
-    def growth_now(self) -> int:
-        """Blocks that the next iteration needs."""
-        return self._growth[self.steps % self._block_tokens]
+        blocks = cycles * self.size + sum(self.growth[low:high])
+        return blocks + sum(self.growth[: high - cycle]) if high > cycle else blocks
 
     def growing_phase(self) -> int:
         """The ``growth_phase`` of those that have no room in their last block for their next token."""
@@ -104,7 +101,7 @@ class Lockstep:
         count = 1 + cycles * self._block_tokens
         if count >= to_finish:
             return to_finish
-        growth, position = self._growth, self.steps % self._block_tokens
+        growth, position = self.growth, self.steps % self._block_tokens
         while count < to_finish:
             position += 1
             if position == self._block_tokens:
@@ -119,30 +116,20 @@ class Lockstep:
         """The blocks taken by the iterations of ``stretch`` after its first, and the sum of the times they were taken
         at, in block * ns; ``stretch`` starts at the present step."""
         cycle, after_first = self._block_tokens, stretch.count - 1
-        if after_first > cycle:
-            return self._grown_in_cycles(stretch)
         low = (self.steps + 1) % cycle
-        taken = self._growth[low : low + after_first]
+        if after_first > cycle:
+            return _grown_in_cycles(self.growth[low:] + self.growth[:low], after_first, stretch)
+        taken = self.growth[low : low + after_first]
         if len(taken) < after_first:
-            taken += self._growth[: after_first - len(taken)]
-        block_ns = 0
-        t_ns, duration_ns, step_ns = stretch.start_ns, stretch.first_ns, stretch.step_ns
+            taken += self.growth[: after_first - len(taken)]
+        block_ns = elapsed_ns = 0
+        duration_ns, step_ns = stretch.first_ns, stretch.step_ns
         for blocks in taken:
-            t_ns += duration_ns
+            elapsed_ns += duration_ns
             duration_ns += step_ns
-            block_ns += blocks * t_ns
-        return sum(taken), block_ns
-
-    def _grown_in_cycles(self, stretch: Stretch) -> tuple[int, int]:
-        cycle, after_first = self._block_tokens, stretch.count - 1
-        blocks = block_ns = 0
-        for index in range(1, cycle + 1):
-            taken = self._growth[(self.steps + index) % cycle]
-            if taken:
-                times = (after_first - index) // cycle + 1
-                blocks += taken * times
-                block_ns += taken * stretch.sum_of_boundaries(index, cycle, times)
-        return blocks, block_ns
+            block_ns += blocks * elapsed_ns
+        blocks = sum(taken)
+        return blocks, block_ns + blocks * stretch.start_ns
 
     def advance(self, count: int) -> list[Request]:
         """``count`` iterations have ended, none but the last with a finish in it: those that finished with it."""
@@ -155,14 +142,23 @@ class Lockstep:
         return finished
 
     def _settle(self, request: Request) -> None:
-        since = request.decoding_since
+        since, kv_tokens = request.decoding_since, request.kv_tokens
         self.size -= 1
-        self._offsets -= request.kv_tokens - since
-        self._growth[request.growth_phase] -= 1
+        self._offsets -= kv_tokens - since
+        self.growth[request.growth_phase] -= 1
         done = self.steps - since
-        request.kv_tokens += done
+        request.kv_tokens = kv_tokens + done
         request.generated_tokens += done
         request.decoding_since = request.growth_phase = NEVER
+
+
+def _grown_in_cycles(cycle: list[int], after_first: int, stretch: Stretch) -> tuple[int, int]:
+    """As :meth:`Lockstep.grown`; ``cycle``: the blocks taken by the iterations of each cycle of that many."""
+    cycles, rest = divmod(after_first, len(cycle))
+    longer, shorter = cycle[:rest], cycle[rest:]
+    blocks = sum(longer) * (cycles + 1) + sum(shorter) * cycles
+    block_ns = stretch.sum_of_boundaries(longer, 1, len(cycle), cycles + 1)
+    return blocks, block_ns + stretch.sum_of_boundaries(shorter, 1 + rest, len(cycle), cycles)
 
 
 class ReservedLockstep(Lockstep):
@@ -170,10 +166,7 @@ class ReservedLockstep(Lockstep):
 
     __slots__ = ()
 
-    def growth(self, count: int) -> int:
-        return 0
-
-    def growth_now(self) -> int:
+    def growth_in(self, count: int) -> int:
         return 0
 
     def unchanged(self, free_blocks: int) -> int:

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 
 from sim.alarms import Alarms
 from sim.cost import Cost
+from sim.hooks import SchedulerFactory
+from sim.member import Member
 from sim.replica import Replica
 from sim.request import NEVER, Request
+from sim.scenario import EngineSpec
 
 
 class Machines:
@@ -20,13 +23,11 @@ class Machines:
     ``ended_ns``: when a stretch last ended.
     """
 
-    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "lost_ns", "replicas", "startable")
+    __slots__ = ("_alarms", "_stretch_end_ns", "busy", "ended_ns", "replicas", "startable")
 
     def __init__(self, replicas: Sequence[Replica], alarms: Alarms) -> None:
         self.replicas = replicas
         self.busy = self.ended_ns = 0
-        self.lost_ns = 0
-        """Sum over the running requests that crashes took of the times of the crashes."""
         self.startable: set[int] = set()
         self._alarms = alarms
         self._stretch_end_ns = [NEVER] * len(replicas)
@@ -77,9 +78,7 @@ class Machines:
             self._stretch_end_ns[replica_id] = NEVER
             self.busy -= 1
         self.startable.discard(replica_id)
-        replica = self.replicas[replica_id]
-        self.lost_ns += len(replica.running) * now_ns
-        return replica.crash(now_ns)
+        return self.replicas[replica_id].crash(now_ns)
 
     def set_cost(self, replica_id: int, cost: Cost, now_ns: int) -> None:
         """Iterations composed from now on take their times from ``cost``; the one that runs keeps its own."""
@@ -102,3 +101,26 @@ class Machines:
             self.end([replica_id], now_ns)
         else:
             self._alarms.at(end_ns).append(replica_id)
+
+
+def replicas_of(
+    members: Sequence[Member],
+    engine: EngineSpec,
+    costs: Sequence[Cost],
+    scheduler: SchedulerFactory | None,
+    decisions: list[int],
+    content_block_tokens: int,
+) -> list[Replica]:
+    """A replica for every member of the fleet, each with a batch scheduler of its own; ``costs``: by pool."""
+    return [
+        Replica(
+            member.id,
+            member.pool,
+            engine,
+            costs[member.pool_index],
+            scheduler(member.id) if scheduler is not None else None,
+            decisions,
+            content_block_tokens,
+        )
+        for member in members
+    ]

@@ -15,14 +15,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
 from sim.api import NS_PER_S
 from sim.member import PAID
-from sim.request import Request
+from sim.result import OUTCOMES, Ints, RequestTable
 from sim.scenario import Scenario
-from sim.service import jain_fairness, meets_slo, slo_attainment, tpot_ns
+from sim.service import in_time, jain_fairness, slo_attainment, tpot_ns
 from sim.student_t import mean_ci95
 from sim.telemetry import Json
 from sim.use import FleetUse, use_figures
+from sim.workload import Workload
 
 PERCENTILES = (50, 90, 99)
 LATENCIES = ("e2e_s", "ttft_s", "tpot_s")
@@ -62,33 +65,43 @@ GOALS = tuple(key for key in METRIC_UNITS if key.partition(".")[0] in (*LATENCIE
 """Those that a scenario may ask to be minimised."""
 
 
-def latency_stats(values_ns: Sequence[int]) -> dict[str, Json]:
+def latency_stats(values_ns: Ints) -> dict[str, Json]:
     """``mean``, ``p50``, ``p90``, ``p99``, ``max`` in seconds; all None if there are no values."""
-    if not values_ns:
+    if not len(values_ns):
         return dict.fromkeys(STATS, None)
-    ordered = sorted(values_ns)
-    stats: dict[str, Json] = {"mean": sum(ordered) / (len(ordered) * NS_PER_S)}
+    ordered = np.sort(values_ns)
+    stats: dict[str, Json] = {"mean": _sum(ordered) / (len(ordered) * NS_PER_S)}
     for percent in PERCENTILES:
         stats[f"p{percent}"] = _percentile_x100(ordered, percent) / (100 * NS_PER_S)
-    stats["max"] = ordered[-1] / NS_PER_S
+    stats["max"] = int(ordered[-1]) / NS_PER_S
     return stats
 
 
-def _percentile_x100(ordered: Sequence[int], percent: int) -> int:
+def _percentile_x100(ordered: Ints, percent: int) -> int:
     """A hundred times the percentile, as an exact integer."""
     rank, part = divmod(percent * (len(ordered) - 1), 100)
-    above = ordered[min(rank + 1, len(ordered) - 1)]
-    return ordered[rank] * (100 - part) + above * part
+    above = int(ordered[min(rank + 1, len(ordered) - 1)])
+    return int(ordered[rank]) * (100 - part) + above * part
 
 
-def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, use: FleetUse) -> dict[str, Json]:
+def _sum(values: Ints) -> int:
+    """Exact: in two parts, because the sum itself may not fit 64 bits."""
+    return int((values >> 30).sum()) * 2**30 + int((values & (2**30 - 1)).sum())
+
+
+def summarise(
+    scenario: Scenario, workload: Workload, table: RequestTable, end_ns: int, use: FleetUse
+) -> dict[str, Json]:
     """The figures of one run whose last event was at ``end_ns``."""
-    finished = [request for request in requests if request.outcome == "finished"]
-    outcomes = [request.outcome for request in requests]
-    good = sum(meets_slo(request, scenario.slo) for request in finished)
+    done = table.outcome == OUTCOMES.index("finished")
+    finished, requests = int(np.count_nonzero(done)), len(table)
+    outputs, arrival_ns = table.output_tokens[done], table.arrival_ns[done]
+    e2e_ns, ttft_ns = table.finish_ns[done] - arrival_ns, table.first_token_ns[done] - arrival_ns
+    tpot = tpot_ns(ttft_ns, e2e_ns, outputs)
+    promised_ns, session = (None if c is None else c[done] for c in (workload.ttft_slo_ns, workload.session))
+    good = table.id[done][in_time(ttft_ns, tpot, promised_ns, scenario.slo)]
     seconds = end_ns / NS_PER_S
-    crashes = sum(use.crashes.values())
-    restarts = sum(request.restarts for request in requests)
+    preemptions, crashes, restarts = (int(c.sum()) for c in (table.preemptions, table.crash_restarts, table.restarts))
     fleet = use_figures(use, end_ns)
     cost = fleet["cost_usd"]
 
@@ -96,31 +109,31 @@ def summarise(scenario: Scenario, requests: Sequence[Request], end_ns: int, use:
         return count / seconds if seconds else 0.0
 
     def per_request(count: int) -> float:
-        return count / len(requests) if requests else 0.0
+        return count / requests if requests else 0.0
 
     return {
         "requests": {
-            "arrived": len(requests),
-            "finished": len(finished),
-            "rejected": outcomes.count("rejected"),
-            "unfinished": outcomes.count("unfinished"),
+            "arrived": requests,
+            "finished": finished,
+            "rejected": int(np.count_nonzero(table.outcome == OUTCOMES.index("rejected"))),
+            "unfinished": int(np.count_nonzero(table.outcome == OUTCOMES.index("unfinished"))),
         },
-        "e2e_s": latency_stats([r.finish_ns - r.arrival_ns for r in finished]),
-        "ttft_s": latency_stats([r.first_token_ns - r.arrival_ns for r in finished]),
-        "tpot_s": latency_stats([tpot_ns(r) for r in finished if r.output_tokens > 1]),
-        "normalised_latency_s": latency_stats([(r.finish_ns - r.arrival_ns) // r.output_tokens for r in finished]),
-        "preemptions": restarts - crashes,
-        "requests_preempted": sum(r.restarts > use.crashes.get(r.id, 0) for r in requests),
-        "preemptions_per_request": per_request(restarts - crashes),
+        "e2e_s": latency_stats(e2e_ns),
+        "ttft_s": latency_stats(ttft_ns),
+        "tpot_s": latency_stats(tpot[outputs > 1]),
+        "normalised_latency_s": latency_stats(e2e_ns // outputs),
+        "preemptions": preemptions,
+        "requests_preempted": int(np.count_nonzero(table.preemptions)),
+        "preemptions_per_request": per_request(preemptions),
         "crash_restarts": crashes,
         "restarts_per_request": per_request(restarts),
-        "throughput_rps": per_second(len(finished)),
-        "output_tokens_per_s": per_second(sum(r.output_tokens for r in finished)),
-        "goodput_rps": per_second(good),
-        "slo_attainment": slo_attainment(requests, scenario.slo),
-        "jain_fairness": jain_fairness(finished),
+        "throughput_rps": per_second(finished),
+        "output_tokens_per_s": per_second(int(outputs.sum())),
+        "goodput_rps": per_second(len(good)),
+        "slo_attainment": slo_attainment(workload, good),
+        "jain_fairness": jain_fairness(outputs, e2e_ns, session),
         **fleet,
-        "usd_per_1k_good": 1000 * cost / good if good and isinstance(cost, float) else None,
+        "usd_per_1k_good": 1000 * cost / len(good) if len(good) and isinstance(cost, float) else None,
         "simulated_s": seconds,
     }
 
@@ -137,11 +150,14 @@ def pool(summaries: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
     first = summaries[0]
     pooled: dict[str, Json] = {key: first[key] for key in SHARED_KEYS if key in first}
     pooled["seeds"] = [summary["seed"] for summary in summaries if "seed" in summary]
-    for key, value in first.items():
-        if isinstance(value, dict) and key not in SHARED_KEYS:
-            pooled[key] = {inner: _mean([_part(s[key], inner) for s in summaries]) for inner in value}
-        elif isinstance(value, int | float) and key != "seed":
-            pooled[key] = _mean([summary[key] for summary in summaries])
+    for key in dict.fromkeys(key for summary in summaries for key in summary):
+        values = [summary.get(key) for summary in summaries]
+        groups = [value for value in values if isinstance(value, dict)]
+        if groups and key not in SHARED_KEYS:
+            inner_keys = dict.fromkeys(inner for group in groups for inner in group)
+            pooled[key] = {inner: _mean([_part(value, inner) for value in values]) for inner in inner_keys}
+        elif key != "seed" and all(value is None or isinstance(value, int | float) for value in values):
+            pooled[key] = _mean(values)
     for key in LATENCIES:
         stats = pooled.get(key)
         means = [_part(summary.get(key), "mean") for summary in summaries]

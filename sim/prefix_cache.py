@@ -19,13 +19,10 @@ from sim.request import NEVER, Request
 
 
 class Hit(NamedTuple):
-    """``units`` at the head of a request's content are there, and somebody refers to ``shared_blocks`` of these."""
+    """``units`` at the head of a request's content are there; somebody refers to ``shared`` of these."""
 
     units: int
-    shared_blocks: int
-
-
-NO_HIT = Hit(0, 0)
+    shared: int
 
 
 class _Aboard(NamedTuple):
@@ -59,10 +56,15 @@ class PrefixCache:
             units += 1
             if count:
                 shared += 1
-        return Hit(units, shared * self.unit_blocks)
+        return Hit(units, shared)
 
-    def board(self, request: Request, hit: Hit) -> None:
-        """``request`` is admitted with ``hit``: it refers to those units and begins with their tokens."""
+    def shared_blocks(self, request: Request) -> int:
+        """Blocks of its hit that need not be free for ``request`` to be admitted, because they are in use."""
+        return self.lookup(request).shared * self.unit_blocks
+
+    def board(self, request: Request) -> None:
+        """``request`` is admitted: it refers to the units of its hit and begins with their tokens."""
+        hit = self.lookup(request)
         refers = list(request.content[: hit.units])
         referrers = self._referrers
         for unit in refers:

@@ -14,7 +14,6 @@ equal.
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from operator import attrgetter
 
@@ -54,7 +53,7 @@ class Replica:
         engine: EngineSpec,
         cost: Cost,
         hooks: SchedulerHooks | None,
-        decisions: array[int],
+        decisions: list[int],
         content_block_tokens: int,
     ) -> None:
         """``decisions``: where it appends its own (time, kind, request, replica). ``hooks``: None for the engine's
@@ -83,13 +82,11 @@ class Replica:
         state = self._state
         state.waiting.append(request)
         if state.slot is not None:
-            state.slot.due = True
-            if state.slot.admits:
-                state.slot.changes.came(request)
+            state.slot.came(request)
         if self.stretch.count <= 1 or len(state.running) >= state.seats:
             return False
         if state.slot is not None and state.slot.admits:
-            return state.budget_left()
+            return state.budget_left() and state.slot.any_fits()
         return len(state.waiting) == 1 and state.could_admit(request)
 
     def start(self, now_ns: int) -> int | None:
@@ -135,7 +132,11 @@ class Replica:
         finished: list[Request] = []
         if state.decodes_run:
             if count > 1:
-                self._book_blocks()
+                blocks, block_ns = state.decodes.grown(self.stretch)
+                state.used_blocks += blocks
+                state.block_ns -= block_ns
+                if state.cache is not None:
+                    state.cache.trim(state.total_blocks - state.used_blocks)
             state.generated_tokens += state.decodes.size * count
             finished = state.decodes.advance(count)
         self.stretch.count = 0
@@ -148,7 +149,7 @@ class Replica:
         if len(finished) > 1:
             finished.sort(key=_by_age)
         for request in finished:
-            state.leave(request)
+            state.release(request)
         return finished
 
     def crash(self, now_ns: int) -> list[Request]:
@@ -161,12 +162,14 @@ class Replica:
         ended = stretch.ended_by(now_ns)
         if ended:
             stretch.count = ended + 1  # whose blocks are taken
-            self._book_blocks()
+            blocks, block_ns = state.decodes.grown(stretch)
+            state.used_blocks += blocks
+            state.block_ns -= block_ns
             state.generated_tokens += state.decodes.size * ended
             state.decodes.steps += ended
         stretch.count = 0
         if state.slot is not None:
-            state.slot.changes.emptied()
+            state.slot.emptied()
         return sorted(state.lose_everything(ended), key=_by_age)
 
     def set_cost(self, cost: Cost) -> None:
@@ -195,7 +198,7 @@ class Replica:
         ended = stretch.ended_by(t_ns)
         if not started and stretch.boundary_ns(ended) == t_ns:
             ended -= 1
-        return used_blocks + self._state.decodes.growth(ended) if ended > 0 else used_blocks
+        return used_blocks + self._state.decodes.growth_in(ended) if ended > 0 else used_blocks
 
     def generated_tokens_at(self, t_ns: int) -> int:
         """Output tokens generated until ``t_ns``, within what runs."""
@@ -212,6 +215,10 @@ class Replica:
     def block_ns(self, now_ns: int) -> int:
         """Integral of the used blocks over time so far, in block * ns; the replica must be idle."""
         return self._state.block_ns + self._state.used_blocks * now_ns
+
+    def running_ns(self, now_ns: int) -> int:
+        """Integral of the running requests over time so far, in request * ns."""
+        return self._state.running_ns + len(self.running) * now_ns
 
     def conserves(self) -> bool:
         """Whether the used blocks are those of the running requests; the replica must be idle."""
@@ -267,12 +274,3 @@ class Replica:
             decodes, context_tokens = state.decodes.size, state.decodes.context_tokens()
         duration_ns = self._cost.iteration_ns(decodes, context_tokens, len(state.chunks), tokens, half_pairs)
         return self.stretch.begin(now_ns, duration_ns, 0, 1)
-
-    def _book_blocks(self) -> None:
-        """Books the blocks taken by the stretch's iterations after its first."""
-        state = self._state
-        blocks, block_ns = state.decodes.grown(self.stretch)
-        state.used_blocks += blocks
-        state.block_ns -= block_ns
-        if state.cache is not None:
-            state.cache.trim(state.total_blocks - state.used_blocks)

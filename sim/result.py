@@ -6,12 +6,16 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.request import NEVER, Outcome, Request
+from sim.request import NEVER, Outcome
 from sim.telemetry import Json, Telemetry
+
+if TYPE_CHECKING:
+    from sim.workload import Workload
 
 OUTCOMES: tuple[Outcome, ...] = ("finished", "rejected", "unfinished")
 Ints = NDArray[np.int64]
@@ -47,29 +51,50 @@ class RequestTable:
         return len(self.id)
 
 
-def request_table(requests: Sequence[Request], crashes: Mapping[int, int], pool_of: Sequence[int]) -> RequestTable:
-    """The table of requests that have all ended. ``crashes``: restarts after crashes by request id; ``pool_of``: the
-    place of every replica's pool."""
+class Ended(Protocol):
+    """A request at the end of a run, in whichever engine."""
+
+    id: int
+    routed_ns: int
+    first_scheduled_ns: int
+    first_token_ns: int
+    finish_ns: int
+    restarts: int
+    replica: int
+    cached_tokens: int
+    outcome: Outcome | None
+
+
+def request_table(
+    workload: Workload, requests: Sequence[Ended], crashes: Mapping[int, int], pool_of: Sequence[int]
+) -> RequestTable:
+    """The table of requests that have all ended, those of ``workload`` in its order. ``crashes``: restarts after
+    crashes by request id; ``pool_of``: the place of every replica's pool."""
 
     def column(values: Sequence[int]) -> Ints:
         return np.array(values, dtype=np.int64)
 
+    code = {outcome: index for index, outcome in enumerate(OUTCOMES)}
+    restarts = column([r.restarts for r in requests])
+    crash_restarts = np.zeros_like(restarts)
+    crash_restarts[list(crashes)] = list(crashes.values())
+    replica = column([r.replica for r in requests])
     return RequestTable(
-        id=column([r.id for r in requests]),
-        arrival_ns=column([r.arrival_ns for r in requests]),
+        id=np.arange(len(requests), dtype=np.int64),
+        arrival_ns=workload.arrival_ns,
         routed_ns=column([r.routed_ns for r in requests]),
         first_scheduled_ns=column([r.first_scheduled_ns for r in requests]),
         first_token_ns=column([r.first_token_ns for r in requests]),
         finish_ns=column([r.finish_ns for r in requests]),
-        prompt_tokens=column([r.prompt_tokens for r in requests]),
-        output_tokens=column([r.output_tokens for r in requests]),
-        restarts=column([r.restarts for r in requests]),
-        replica=column([r.replica for r in requests]),
-        outcome=column([OUTCOMES.index(r.outcome) for r in requests if r.outcome is not None]),
-        preemptions=column([r.restarts - crashes.get(r.id, 0) for r in requests]),
-        crash_restarts=column([crashes.get(r.id, 0) for r in requests]),
+        prompt_tokens=workload.prompt_tokens,
+        output_tokens=workload.output_tokens,
+        restarts=restarts,
+        replica=replica,
+        outcome=column([code[r.outcome] for r in requests if r.outcome is not None]),
+        preemptions=restarts - crash_restarts,
+        crash_restarts=crash_restarts,
         cached_tokens=column([r.cached_tokens for r in requests]),
-        pool=column([NEVER if r.replica == NEVER else pool_of[r.replica] for r in requests]),
+        pool=np.where(replica == NEVER, NEVER, column(pool_of)[replica]),
     )
 
 

@@ -49,7 +49,7 @@ class Routing:
 
         Something must be held.
         """
-        self.skip()
+        self.due, self.due_ns, self.timer_ns = False, FAR, FAR
         held = self.held
         answer = list(self._router.route(held, self._cluster.at(now_ns)))
         held.forget_new()
@@ -60,11 +60,6 @@ class Routing:
         if held.by_id:
             self._set_timer(now_ns)
         return pairs
-
-    def skip(self) -> None:
-        """It isn't due any more, asked or not."""
-        self.due = False
-        self.due_ns = self.timer_ns = FAR
 
     def due_after(self, now_ns: int) -> None:
         """The router is asked one nanosecond later: its turn at this instant is over."""

@@ -16,7 +16,6 @@ says when it is next due, and that is never.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 
 from sim.alarms import FAR, Alarms
@@ -24,22 +23,22 @@ from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
 from sim.conservation import check_conservation
 from sim.cost import Cost, cost_of
+from sim.decision_log import MOST_ENTRIES, DecisionLog
 from sim.decisions import ROUTED
-from sim.errors import ConservationError, ScenarioError
+from sim.errors import ConservationError
 from sim.faults import to_ns
+from sim.fleet_views import FleetViews
 from sim.hooks import SchedulerFactory
 from sim.lifecycle import Lifecycle
-from sim.machines import Machines
+from sim.machines import Machines, replicas_of
 from sim.member import members_of
-from sim.replica import Replica
 from sim.request import NEVER, Outcome, Request, requests_of
 from sim.routing import Routing
 from sim.sampling import Sampler
 from sim.scenario import Scenario
 from sim.tally import Tally
 from sim.telemetry import Observer
-from sim.use import FleetUse, fleet_use, running_ns
-from sim.views import ClusterView, Present, ReplicaView, StaleReplicaView
+from sim.use import FleetUse, fleet_use
 from sim.workload import Workload
 
 PATIENCE_NS = 3600 * NS_PER_S
@@ -64,10 +63,9 @@ class Run:
         autoscaler: Autoscaler | None = None,
         observer: Observer | None = None,
     ) -> None:
-        _check_content(scenario, workload)
         self._scenario = scenario
         self.requests = requests_of(workload)
-        self.decisions = array("q")
+        self.decisions = DecisionLog()
         self.crashes: dict[int, int] = {}
         self._changed_ns = 0
         """When a request last arrived or a replica last changed its state."""
@@ -79,27 +77,28 @@ class Run:
         self._content_tokens = workload.content_block_tokens
         self._alarms = Alarms(self._instant)
         costs = [cost_of(pool) for pool in scenario.pools]
-        self.replicas = [
-            Replica(
-                member.id,
-                member.pool,
-                scenario.engine,
-                costs[member.pool_index],
-                scheduler(member.id) if scheduler is not None else None,
-                self.decisions,
-                self._content_tokens,
-            )
-            for member in self.members
-        ]
+        self.replicas = replicas_of(
+            self.members, scenario.engine, costs, scheduler, self.decisions.entries, self._content_tokens
+        )
         self._machines = Machines(self.replicas, self._alarms)
         self._largest = max(self.replicas, key=lambda replica: replica.most_prompt_tokens)
         self._mixed = len(scenario.pools) > 1
-        self._present_views(scenario.cluster.block_tokens, to_ns(scenario.scrape_interval_s))
+        self._views = FleetViews(
+            self.replicas,
+            self.members,
+            self.requests,
+            scenario.cluster.block_tokens,
+            self._content_tokens,
+            to_ns(scenario.scrape_interval_s),
+            self._alarms,
+        )
+        self._show_fleet()
         most = [replica.most_prompt_tokens for replica in self.replicas] if self._mixed else None
-        self._routing = Routing(router, names.get("router", "router"), self._cluster, most, self._alarms)
+        self._routing = Routing(router, names.get("router", "router"), self._views.cluster, most, self._alarms)
         self._add_dynamics(scenario, seed, autoscaler, names.get("autoscaler", "autoscaler"), costs)
         self.sampler = Sampler(
             to_ns(scenario.telemetry_interval_s),
+            scenario.engine.prefix_caching,
             self._machines,
             self.members,
             self._routing.held,
@@ -108,17 +107,6 @@ class Run:
         )
         self._next_arrival_ns = NEVER
         self._over = False
-
-    def _present_views(self, block_tokens: int, scrape_interval_ns: int) -> None:
-        """What policies are shown: the replicas themselves, or what was last scraped of them."""
-        present = Present()
-        fresh = [ReplicaView(*pair, present, self.requests) for pair in zip(self.replicas, self.members, strict=True)]
-        self._scraped = [StaleReplicaView(*pair) for pair in zip(fresh, self.members, strict=True)]
-        self._scrape_interval_ns = scrape_interval_ns
-        self._scrape_ns = FAR
-        self._views: Sequence[ReplicaView | StaleReplicaView] = self._scraped if scrape_interval_ns else fresh
-        self._cluster = ClusterView(present, block_tokens, self._content_tokens)
-        self._show_fleet()
 
     def _add_dynamics(
         self, scenario: Scenario, seed: int, autoscaler: Autoscaler | None, name: str, costs: Sequence[Cost]
@@ -136,10 +124,10 @@ class Run:
                 scenario.pools,
                 self._lifecycle,
                 self._machines,
-                self._cluster,
+                self._views.cluster,
                 self._routing.held,
                 self.tally,
-                self.decisions,
+                self.decisions.entries,
                 self._alarms,
             )
 
@@ -147,9 +135,6 @@ class Run:
         """Runs until nothing can happen any more, then ends what is left and checks that nothing was lost."""
         if telemetry:
             self.sampler.due_ns = 0
-            self._alarms.at(0)
-        if self._scrape_interval_ns:
-            self._scrape_ns = 0
             self._alarms.at(0)
         self._expect_arrival()
         self._alarms.run()
@@ -166,15 +151,14 @@ class Run:
     def use(self) -> FleetUse:
         """What the run used of its fleet, once it is over."""
         end_ns = self.end_ns
-        left_ns = sum(len(replica.running) * end_ns for replica in self.replicas)
         return fleet_use(
             self._scenario.pools,
             self.members,
             self.replicas,
             end_ns,
-            replicas_max=max(self._replicas_max, len(self._cluster.replicas)),
+            replicas_max=max(self._replicas_max, len(self._views.cluster.replicas)),
             block_ns=sum(replica.block_ns(end_ns) for replica in self.replicas),
-            running_ns=running_ns(self.decisions, self.requests, self._machines.lost_ns, left_ns),
+            running_ns=sum(replica.running_ns(end_ns) for replica in self.replicas),
             crashes=self.crashes,
         )
 
@@ -199,13 +183,14 @@ class Run:
             if routing.held.by_id:
                 self._route(now_ns)
             else:
-                routing.skip()
+                routing.due, routing.due_ns, routing.timer_ns = False, FAR, FAR
         if self._machines.startable:
-            self._start_stretches(now_ns)
+            for request in self._machines.start(now_ns):
+                self._reject_on_replica(request, now_ns)
         if not self._machines.busy:
             self._over = not self._goes_on()
-        if self._scrape_ns == now_ns:
-            self._scrape(now_ns)
+        if self._views.due_ns == now_ns and not self._over:
+            self._views.scrape(now_ns)
         if self.sampler.due_ns == now_ns:
             self._sample(now_ns)
 
@@ -229,8 +214,9 @@ class Run:
             tally.completion_ns += now_ns - request.arrival_ns
             tally.ttft_ns += request.first_token_ns - request.arrival_ns
         if finished:
-            self._routing.due = True
             tally.moved_ns = now_ns
+            if self._routing.held.by_id:
+                self._routing.due = True
 
     def _expect_arrival(self) -> None:
         """Notes when the next request arrives and sets an alarm for it."""
@@ -254,10 +240,12 @@ class Run:
                 self._reject(request, now_ns)
         self._expect_arrival()
         tally.moved_ns = now_ns
+        if len(self.decisions.entries) >= MOST_ENTRIES:
+            self.decisions.hash_entries()
 
     def _route(self, now_ns: int) -> None:
         pairs = self._routing.ask(now_ns)
-        requests, decisions, machines = self.requests, self.decisions, self._machines
+        requests, decisions, machines = self.requests, self.decisions.entries, self._machines
         for request_id, replica_id in pairs:
             decisions.extend((now_ns, ROUTED, request_id, replica_id))
             request = requests[request_id]
@@ -271,10 +259,6 @@ class Run:
         if pairs:
             self.tally.routed += len(pairs)
             self.tally.moved_ns = now_ns
-
-    def _start_stretches(self, now_ns: int) -> None:
-        for request in self._machines.start(now_ns):
-            self._reject_on_replica(request, now_ns)
 
     def _reject_on_replica(self, request: Request, now_ns: int) -> None:
         """It outgrew its replica: the router, whose turn is over, hears of it one nanosecond later."""
@@ -302,26 +286,17 @@ class Run:
             self._routing.due = True
         if existence:
             if now_ns > self._shown_ns:
-                self._replicas_max = max(self._replicas_max, len(self._cluster.replicas))
+                self._replicas_max = max(self._replicas_max, len(self._views.cluster.replicas))
                 self._shown_ns = now_ns
             self._show_fleet()
             self.sampler.bill(now_ns)
 
     def _show_fleet(self) -> None:
-        existing = [view for view, m in zip(self._views, self.members, strict=True) if m.state != "off"]
-        self._cluster.show(existing)
-
-    def _scrape(self, now_ns: int) -> None:
-        self._cluster.at(now_ns, after_starts=True)
-        for view in self._scraped:
-            view.scrape()
-        if not self._over:
-            self._scrape_ns = now_ns + self._scrape_interval_ns
-            self._alarms.at(self._scrape_ns)
+        self._views.show()
 
     def _sample(self, now_ns: int) -> None:
         """Takes a sample, and goes on sampling as long as something can still happen."""
-        self._cluster.at(now_ns, after_starts=True)
+        self._views.cluster.at(now_ns, after_starts=True)
         self.sampler.take(now_ns)
         if not self._over:
             self.sampler.due_ns = now_ns + self.sampler.interval_ns
@@ -337,12 +312,3 @@ class Run:
             raise ConservationError(f"Request {request.id} ended twice: {request.outcome}, then {outcome}.")
         request.outcome = outcome
         request.finish_ns = now_ns
-
-
-def _check_content(scenario: Scenario, workload: Workload) -> None:
-    content, block = workload.content_block_tokens, scenario.cluster.block_tokens
-    if content % block:
-        raise ScenarioError(
-            f"{scenario.name}: the workload names its content in blocks of {content} tokens, which is no multiple of "
-            f"cluster.block_tokens ({block}); change the latter."
-        )

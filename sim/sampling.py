@@ -10,7 +10,7 @@ from sim.machines import Machines
 from sim.member import PAID, Member
 from sim.tally import Tally
 from sim.telemetry import USAGE_DIGITS, Observer, TelemetryRow, row_limit
-from sim.use import cost_usd
+from sim.use import cost_usd, prices_of
 from sim.views import HeldQueue
 
 
@@ -20,6 +20,7 @@ class Sampler:
     def __init__(
         self,
         interval_ns: int,
+        caching: bool,
         machines: Machines,
         members: Sequence[Member],
         held: HeldQueue,
@@ -34,8 +35,11 @@ class Sampler:
         self._held = held
         self._tally = tally
         self._observer = observer
+        self._caching = caching
         self._row_limit = row_limit(len(members))
-        self._pools = {member.pool_index: member.pool for member in members}
+        pools = {member.pool_index: member.pool for member in members}
+        self._pools = range(len(pools))
+        self._prices = prices_of(pools.values())
         self._bill: list[tuple[int, int]] = []
         """By pool, how many replicas are paid for, and for how long it was by the last change of that, in ns."""
         self._billed_ns = 0
@@ -76,10 +80,10 @@ class Sampler:
             completion_ns=tally.completion_ns,
             ttft_ns=tally.ttft_ns,
             prefill_tokens=sum([r.prefill_tokens for r in replicas]),
-            prefix_query_tokens=sum([r.prefix_query_tokens for r in replicas]),
-            prefix_hit_tokens=sum([r.prefix_hit_tokens for r in replicas]),
+            prefix_query_tokens=sum([r.prefix_query_tokens for r in replicas]) if self._caching else 0,
+            prefix_hit_tokens=sum([r.prefix_hit_tokens for r in replicas]) if self._caching else 0,
             crash_restarts=tally.came_back,
-            cost_usd=cost_usd(list(self._pools.values()), self._paid_ns(now_ns)),
+            cost_usd=cost_usd(self._prices, self._paid_ns(now_ns)),
         )
 
     def _paid_ns(self, now_ns: int) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 from sim.errors import ScenarioError
 from sim.names import hint
+from sim.workload.spec import FileWorkload, TraceWorkload, WorkloadSpec
 
 EngineRules: TypeAlias = Literal["vllm-v1", "sarathi", "vllm", "orca"]
 MAX_BYTES = 1_000_000
@@ -126,28 +127,6 @@ class FaultsSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class TraceWorkload:
-    """A recorded trace; the lengths it lacks are drawn from the seed."""
-
-    trace: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogNormalWorkload:
-    """Log-normal gaps of mean ``1 / rate_rps`` for ``duration_s``; (prompt, output) pairs of the trace ``lengths``.
-
-    ``sigma``: standard deviation of the gaps' logarithm. The caps shorten what is drawn; None leaves it.
-    """
-
-    rate_rps: float
-    sigma: float
-    duration_s: float
-    lengths: str
-    max_prompt_tokens: int | None = None
-    max_output_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SloSpec:
     """A finished request counts as goodput if TTFT and TPOT are at most these."""
 
@@ -176,7 +155,7 @@ class Scenario:
     telemetry_interval_s: float
     cluster: ClusterSpec
     cost: CostSpec
-    workload: TraceWorkload | LogNormalWorkload
+    workload: WorkloadSpec
     slo: SloSpec
     source: str
     digest: str
@@ -197,9 +176,19 @@ class Scenario:
         return (PoolSpec("main", self.cluster, self.cost, replicas, replicas),)
 
     @property
+    def label(self) -> str:
+        """The hardware in a few characters: ``4×A10 · Llama-3-8B``, or ``1×A10 + 2×H100 · Llama-3-8B``."""
+        first, *others = [pool.cluster for pool in self.pools]
+        same = all(cluster.model == first.model for cluster in others)
+        if not same:
+            return " + ".join(cluster.label for cluster in (first, *others))
+        return " + ".join(f"{cluster.replicas}×{cluster.gpu}" for cluster in (first, *others)) + f" · {first.model}"
+
+    @property
     def is_trace(self) -> bool:
         """True if every seed replays the same requests' arrivals."""
-        return isinstance(self.workload, TraceWorkload)
+        work = self.workload
+        return isinstance(work, TraceWorkload) or (isinstance(work, FileWorkload) and work.arrivals is None)
 
 
 def scenario_names() -> list[str]:
@@ -233,7 +222,7 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, str] | None = None)
     from sim.scenario_file import parse_scenario
 
     if name_or_path.endswith(".toml") or "/" in name_or_path:
-        return parse_scenario(_read(name_or_path), name_or_path, overrides)
+        return parse_scenario(_read(name_or_path), name_or_path, overrides, Path(name_or_path).parent)
     if name_or_path not in scenario_names():
         raise ScenarioError(f"There is no scenario {name_or_path!r}; {hint(name_or_path, scenario_names())}")
     text = files("sim").joinpath("scenarios", f"{name_or_path}.toml").read_text("utf-8")

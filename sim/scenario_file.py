@@ -10,10 +10,10 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from sim.errors import ScenarioError
 from sim.fleet_checks import check_fleet
@@ -28,24 +28,22 @@ from sim.fleet_tables import (
 )
 from sim.metrics import GOALS
 from sim.names import hint
-from sim.policies import router_names
+from sim.policies import policy_names
 from sim.scenario import (
     ClusterSpec,
     CostSpec,
-    LogNormalWorkload,
     PoolSpec,
     Scenario,
     SloSpec,
-    TraceWorkload,
     scenario_names,
 )
 from sim.scenario_cluster import ClusterTable, CostTable, cluster_spec, cost_spec
-from sim.scenario_text import LISTS, Toml, dump, heading, override
-from sim.tables import Interval, Name, PositiveFloat, PositiveInt, Table, Text
-from sim.workload import load_trace
-
-MAX_REQUESTS = 10_000_000
-"""Most requests that a drawn workload may have on average: more don't fit the memory of one evaluation."""
+from sim.scenario_complaints import complaint
+from sim.scenario_text import Toml, dump, override
+from sim.tables import Interval, Name, PositiveFloat, Table, Text
+from sim.workload import tables as workload
+from sim.workload.checks import workload_spec
+from sim.workload.spec import FileWorkload, WorkloadSpec
 
 
 class _Head(Table):
@@ -59,21 +57,6 @@ class _Head(Table):
     metric: Text
     held_out: Text | None = None
     telemetry_interval_s: Interval = 1.0
-
-
-class _Trace(Table):
-    kind: Literal["trace"]
-    trace: Text
-
-
-class _LogNormal(Table):
-    kind: Literal["lognormal"]
-    rate_rps: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
-    sigma: Annotated[float, Field(ge=0, le=5)]
-    duration_s: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-    lengths: Text
-    max_prompt_tokens: PositiveInt | None = None
-    max_output_tokens: PositiveInt | None = None
 
 
 class _Slo(Table):
@@ -90,7 +73,7 @@ class _File(Table):
     scenario: _Head
     cluster: ClusterTable
     cost: CostTable
-    workload: Annotated[_Trace | _LogNormal, Field(discriminator="kind")]
+    workload: Annotated[workload.WorkloadTable, Field(discriminator="kind")]
     slo: _Slo
     engine: EngineTable = EngineTable()
     pool: Annotated[list[_Pool], Field(default_factory=list)]
@@ -104,7 +87,7 @@ _SECTIONS: Mapping[str, tuple[type[Table], ...]] = {
     "scenario": (_Head,),
     "cluster": (ClusterTable,),
     "cost": (CostTable,),
-    "workload": (_Trace, _LogNormal),
+    **workload.SECTIONS,
     "slo": (_Slo,),
     "engine": (EngineTable,),
     "pool": (PoolTable,),
@@ -115,8 +98,22 @@ _SECTIONS: Mapping[str, tuple[type[Table], ...]] = {
 }
 
 
-def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = None) -> Scenario:
-    """The scenario that ``text`` (TOML) describes, with ``overrides`` applied; ``where`` names it in complaints."""
+def known_keys() -> dict[str, list[str]]:
+    """The keys that every section may have; what a section has below it is a key of it."""
+    keys = {
+        section: list(dict.fromkeys(key for table in tables for key in table.model_fields))
+        for section, tables in _SECTIONS.items()
+    }
+    return keys | {"pool": [*keys["pool"], *ClusterTable.model_fields, "cost"]}
+
+
+def parse_scenario(
+    text: str, where: str, overrides: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Scenario:
+    """The scenario that ``text`` (TOML) describes, with ``overrides`` applied; ``where`` names it in complaints.
+
+    ``folder``: where relative paths in it begin, the working directory if None.
+    """
     try:
         table: dict[str, Toml] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -125,18 +122,17 @@ def parse_scenario(text: str, where: str, overrides: Mapping[str, str] | None = 
         raise ScenarioError(f"{where} holds a number with thousands of digits; write one that is meant.") from error
     except RecursionError as error:
         raise ScenarioError(f"{where} is nested too deeply: a scenario has sections with plain values.") from error
-    keys = {section: _known_keys(section) for section in _SECTIONS}
     for key, value in (overrides or {}).items():
-        override(table, keys, key, value)
+        override(table, known_keys(), key, value)
     try:
         checked = TypeAdapter(_File).validate_python(_whole(table))
     except ValidationError as error:
         details = error.errors(include_url=False)
         typos = [detail for detail in details if detail["type"] == "extra_forbidden"]
-        raise ScenarioError(_complaint(where, (typos or details)[0])) from error
+        raise ScenarioError(complaint(where, (typos or details)[0], known_keys())) from error
     _check_names(checked, where)
-    _check_sizes(checked, where)
-    scenario = _scenario(checked, dump(table) if overrides else text, where)
+    work = _workload(checked, folder or Path(), where)
+    scenario = _scenario(checked, work, dump(table) if overrides else text, where)
     check_fleet(scenario, checked.autoscaler, checked.fault, bool(checked.pool), where)
     return scenario
 
@@ -176,12 +172,25 @@ def _hardware(cluster: ClusterTable, cost: CostTable, where: str) -> tuple[Clust
         raise ScenarioError(f"{where}: {error}") from error
 
 
-def _scenario(checked: _File, source: str, where: str) -> Scenario:
-    head, work = checked.scenario, checked.workload
-    cluster, cost = _hardware(checked.cluster, checked.cost, where)
+def _workload(checked: _File, folder: Path, where: str) -> WorkloadSpec:
+    try:
+        return workload_spec(checked.workload, folder, checked.cluster.block_tokens, checked.scenario.metric)
+    except ScenarioError as error:
+        raise ScenarioError(f"{where}: {error}") from error
+
+
+def _digest(checked: _File, work: WorkloadSpec) -> str:
+    """Of everything that can change a result: a file's bytes, not where it lies."""
     content = checked.model_dump(mode="json", exclude={"scenario": {"title", "why", "held_out"}})
+    if isinstance(work, FileWorkload):
+        content["workload"] |= {"path": None, "format": work.format, "sha256": work.sha256}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    fields = work.model_dump(exclude={"kind"})
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _scenario(checked: _File, work: WorkloadSpec, source: str, where: str) -> Scenario:
+    head = checked.scenario
+    cluster, cost = _hardware(checked.cluster, checked.cost, where)
     return Scenario(
         name=head.name,
         title=head.title,
@@ -193,10 +202,10 @@ def _scenario(checked: _File, source: str, where: str) -> Scenario:
         telemetry_interval_s=head.telemetry_interval_s,
         cluster=cluster,
         cost=cost,
-        workload=TraceWorkload(**fields) if isinstance(work, _Trace) else LogNormalWorkload(**fields),
+        workload=work,
         slo=SloSpec(**checked.slo.model_dump()),
         source=source,
-        digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        digest=_digest(checked, work),
         scheduler=head.scheduler,
         autoscaler=head.autoscaler,
         engine=checked.engine.spec(),
@@ -209,11 +218,11 @@ def _scenario(checked: _File, source: str, where: str) -> Scenario:
 
 def _check_names(checked: _File, where: str) -> None:
     """Names that refer to something else must exist."""
-    head, work = checked.scenario, checked.workload
-    if head.baseline not in router_names():
-        raise ScenarioError(
-            f"{where}: scenario.baseline: there is no router {head.baseline!r}; {hint(head.baseline, router_names())}"
-        )
+    head = checked.scenario
+    for key, slot in (("baseline", "router"), ("scheduler", "scheduler"), ("autoscaler", "autoscaler")):
+        name, known = getattr(head, key), policy_names(slot)
+        if name not in known:
+            raise ScenarioError(f"{where}: scenario.{key}: there is no {slot} {name!r}; {hint(name, known)}")
     ships = scenario_names()
     if head.held_out is not None and head.held_out not in ships:
         raise ScenarioError(
@@ -223,65 +232,3 @@ def _check_names(checked: _File, where: str) -> None:
         raise ScenarioError(
             f"{where}: scenario.metric: {head.metric!r} is no figure to minimise; {hint(head.metric, GOALS)}"
         )
-    try:
-        load_trace(work.trace if isinstance(work, _Trace) else work.lengths)
-    except ScenarioError as error:
-        raise ScenarioError(f"{where}: {error}") from error
-
-
-def _check_sizes(checked: _File, where: str) -> None:
-    """Values that are possible by themselves and not together."""
-    work = checked.workload
-    if isinstance(work, _LogNormal) and work.max_output_tokens == 1 and checked.scenario.metric.startswith("tpot_s."):
-        raise ScenarioError(
-            f"{where}: scenario.metric: no request has a second output token (workload.max_output_tokens = 1), so "
-            f"{checked.scenario.metric} is undefined; choose another metric or raise the limit."
-        )
-    if isinstance(work, _LogNormal) and work.rate_rps * work.duration_s > MAX_REQUESTS:
-        raise ScenarioError(
-            f"{where}: workload.duration_s: {work.duration_s:g} s at {work.rate_rps:g} requests/s are more than "
-            f"{MAX_REQUESTS:,} requests; lower one of the two."
-        )
-
-
-def _known_keys(section: str) -> list[str]:
-    known = list(dict.fromkeys(key for table in _SECTIONS[section] for key in table.model_fields))
-    return [*known, *ClusterTable.model_fields, "cost"] if section == "pool" else known
-
-
-def _complaint(where: str, detail: ErrorDetails) -> str:
-    """One sentence for pydantic's complaint; its location may hold a union's tag, which no file has."""
-    path = [str(part) for part in detail["loc"]]
-    if path[0] == "workload" and len(path) > 1 and path[1] in ("trace", "lognormal"):
-        del path[1]
-    if path[0] in LISTS and len(path) > 1:
-        where = f"{where}: [[{path[0]}]] number {int(path.pop(1)) + 1}"
-        if path[1:2] == ["cluster"]:
-            del path[1]
-    field = ".".join(path)
-    match detail["type"]:
-        case "extra_forbidden" if len(path) == 1:
-            return f"{where}: unknown section [{field}]; {hint(path[0], _SECTIONS)}"
-        case "extra_forbidden" if path[-1] in _known_keys(path[0]):
-            return f"{where}: {field} doesn't belong to this kind of {path[0]}; remove it."
-        case "extra_forbidden":
-            section = "cost" if path[:2] == ["pool", "cost"] else path[0]
-            return f"{where}: unknown key {field!r}; {hint(path[-1], _known_keys(section))}"
-        case "model_type" | "model_attributes_type" | "dict_type" if len(path) == 1:
-            return f"{where}: {field} must be a section: write {heading(field)} and its keys below."
-        case "list_type" if field in LISTS:
-            return f"{where}: {field} must be a list of sections: write {heading(field)} and its keys below."
-        case "too_short" | "too_long":
-            return f'{where}: {field}: must have one to three entries, for example ["router"].'
-        case "missing" | "union_tag_not_found":
-            return f"{where}: {field if detail['type'] == 'missing' else f'{field}.kind'} is missing."
-        case "union_tag_invalid":
-            return f"{where}: workload.kind must be 'trace' or 'lognormal'."
-        case _:
-            message = detail["msg"][0].lower() + detail["msg"][1:]
-            return f"{where}: {field}: {message}, not {_short(detail['input'])}."
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

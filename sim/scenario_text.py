@@ -12,7 +12,7 @@ from sim.names import hint
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
-LISTS = ("pool", "fault")
+LISTS = ("pool", "fault", "workload.tier")
 """Sections that there may be several of: ``[[pool]]``."""
 
 
@@ -24,28 +24,36 @@ def override(table: dict[str, Toml], keys: Mapping[str, Sequence[str]], key: str
     """Sets the dotted ``key``; a value that isn't TOML by itself is taken as a string.
 
     ``keys``: those that each section may have. One of several sections goes by its name or its number from 1 up
-    (``pool.h100.replicas``, ``fault.1.at_s``). Raises ScenarioError with the nearest key that there is.
+    (``pool.h100.replicas``, ``fault.1.at_s``). A whole section is set by a table: ``workload={kind = …}``. Raises
+    ScenarioError with the nearest key that there is.
     """
-    parts = key.split(".")
-    if parts[0] in LISTS and len(parts) == 3:
-        _member(table, parts[0], parts[1], key)[parts[2]] = _value(value)
+    *parts, name = key.split(".")
+    if len(parts) > 1 and ".".join(parts[:-1]) in LISTS:
+        _member(table, parts[:-1], parts[-1], key)[name] = _value(value)
         return
     known = [f"{section}.{name}" for section, names in keys.items() if section not in LISTS for name in names]
-    if key not in known:
-        same_name = [dotted for dotted in known if dotted.split(".")[1] == key]
+    whole = key in keys and key not in LISTS and isinstance(_value(value), dict)
+    if key not in known and not whole:
+        same_name = [dotted for dotted in known if dotted.split(".")[-1] == key]
         raise ScenarioError(f"There is no scenario key {key!r}; {hint(key, same_name or known)}")
-    section, name = parts
-    target = table.setdefault(section, {})
+    target: Toml = table
+    for part in parts:
+        if isinstance(target, dict):
+            target = target.setdefault(part, {})
     if isinstance(target, dict):
         target[name] = _value(value)
 
 
-def _member(table: Mapping[str, Toml], section: str, which: str, key: str) -> dict[str, Toml]:
-    entries = table.get(section, [])
+def _member(table: Mapping[str, Toml], parts: Sequence[str], which: str, key: str) -> dict[str, Toml]:
+    entries: Toml = dict(table)
+    for part in parts:
+        entries = entries.get(part, []) if isinstance(entries, dict) else []
     members = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     names = [str(entry.get("name", place)) for place, entry in enumerate(members, 1)]
+    if which not in names and which in map(str, range(1, len(members) + 1)):
+        return members[int(which) - 1]
     if which not in names:
-        raise ScenarioError(f"There is no [[{section}]] {which!r} for {key!r}; {hint(which, names)}")
+        raise ScenarioError(f"There is no [[{'.'.join(parts)}]] {which!r} for {key!r}; {hint(which, names)}")
     return members[names.index(which)]
 
 
@@ -73,9 +81,16 @@ def dump(table: Mapping[str, Toml]) -> str:
 def _lines(section: str, content: Mapping[str, Toml]) -> list[str]:
     """Plain values first: what follows a section of a section would belong to that."""
     lines: list[str] = []
-    for key, value in sorted(content.items(), key=lambda item: isinstance(item[1], dict)):
-        if isinstance(value, dict):
-            lines += ["", f"[{section}.{key}]", *_lines(f"{section}.{key}", value)]
-        else:
+    for key, value in sorted(content.items(), key=lambda item: bool(_tables(item[1]))):
+        inner = f"{section}.{key}"
+        for entry in _tables(value):
+            lines += ["", heading(inner), *_lines(inner, entry)]
+        if not _tables(value):
             lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
     return lines
+
+
+def _tables(value: Toml) -> list[Mapping[str, Toml]]:
+    """What is written as a section, or as several."""
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if isinstance(entry, dict)]

@@ -7,7 +7,8 @@ anything of them takes effect, and an illegal one stops the run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from sim.api import NS_PER_S, ReplicaRequest
@@ -38,6 +39,8 @@ class Composition(Protocol):
     watermark_blocks: int
     seats: int
     token_budget: int
+
+    def blocks_to_admit(self, request: Request) -> int: ...
 
 
 class EngineView:
@@ -122,6 +125,7 @@ class SchedulerSlot:
     __slots__ = (
         "_asked_at",
         "_hooks",
+        "_least_blocks",
         "_state",
         "_view",
         "_wake",
@@ -138,6 +142,8 @@ class SchedulerSlot:
         self.chunks = hooks.chunk is not None
         self.picks_victims = hooks.victim is not None
         self.changes = QueueChanges()
+        self._least_blocks: int | None = None
+        """The fewest blocks that one of those that wait needs, None if not known."""
         self.due = True
         self.iterations = 0
         self._hooks = hooks
@@ -145,6 +151,45 @@ class SchedulerSlot:
         self._view = EngineView(state)
         self._asked_at = 0
         self._wake: int | None = None
+
+    def came(self, request: Request) -> None:
+        """``request`` waits behind the others."""
+        self.due = True
+        if self.admits:
+            self.changes.came(request)
+            self._note(request)
+
+    def returned(self, request: Request) -> None:
+        """``request`` was preempted and waits before the others."""
+        self.due = True
+        if self.admits:
+            self.changes.returned(request)
+            self._note(request)
+
+    def left(self, request: Request) -> None:
+        """``request`` is about to be admitted."""
+        if self.admits:
+            self.changes.left(request)
+            if self._least_blocks is not None and self._state.blocks_to_admit(request) == self._least_blocks:
+                self._least_blocks = None
+
+    def emptied(self) -> None:
+        """Nothing waits any more."""
+        self.changes.emptied()
+        self._least_blocks = None
+
+    def any_fits(self) -> bool:
+        """Whether there are blocks for one of those that wait; with a prefix cache that is left to the trial."""
+        state = self._state
+        if state.cache is not None:
+            return True
+        if self._least_blocks is None:
+            self._least_blocks = min(map(state.blocks_to_admit, state.waiting), default=MANY)
+        return self._least_blocks <= state.total_blocks - state.used_blocks - state.watermark_blocks
+
+    def _note(self, request: Request) -> None:
+        if self._least_blocks is not None:
+            self._least_blocks = min(self._least_blocks, self._state.blocks_to_admit(request))
 
     def iterations_to_wake(self) -> int:
         """Iterations that may end before ``admit`` is to be asked again though nothing happens."""
@@ -155,19 +200,19 @@ class SchedulerSlot:
         self.iterations += iterations
         self.due = self.due or with_news
 
-    def admissions(self) -> Iterable[Request]:
+    def admissions(self) -> deque[Request]:
         """Whom admission tries, in this order: the policy's answer, none if it isn't due."""
         admit = self._hooks.admit
         woken = self._wake is not None and self.iterations - self._asked_at >= self._wake
-        if admit is None or not (self.due or woken):
-            return ()
+        if admit is None or not (self.due or woken) or not self.any_fits():
+            return deque()
         waiting = self._state.waiting
         shown = WaitingRequests(waiting, self.changes)
         answer = admit(shown, self._view.refreshed())
         self.changes = QueueChanges()
-        chosen: Iterable[Request]
+        chosen: deque[Request]
         if answer is shown:
-            chosen = self._in_order()
+            chosen = waiting
         elif isinstance(answer, CheckedOrder):
             chosen = self._one_by_one(answer)
         elif isinstance(answer, Iterable):
@@ -178,12 +223,6 @@ class SchedulerSlot:
         self._asked_at = self.iterations
         self._wake = self._checked_wake()
         return chosen
-
-    def _in_order(self) -> Iterator[Request]:
-        """All that wait, as they wait: the answer of a policy that returns what it was shown."""
-        waiting = self._state.waiting
-        while waiting:
-            yield waiting[0]
 
     def chunk(self, request: Request, most: int, left: int) -> int:
         """Prefill tokens for ``request`` of the ``left`` that the iteration has: ``most`` without a policy's word."""
@@ -210,26 +249,26 @@ class SchedulerSlot:
                 return request
         raise self._illegal(f"victim returned {_short(answer)}, which isn't one of the candidates")
 
-    def _one_by_one(self, order: CheckedOrder) -> Iterator[Request]:
-        """Those that an order names, each looked for when its turn comes: most often it is the head of the queue."""
-        waiting = self._state.waiting
-        for request_id in order.ids:
-            head = waiting[0] if waiting else None
-            if head is not None and head.id == request_id:
-                yield head
-                continue
-            request = next((request for request in waiting if request.id == request_id), None)
+    def _one_by_one(self, order: CheckedOrder) -> deque[Request]:
+        """Those that an order names first, as many as could be admitted and one more; most often the queue's own."""
+        waiting, found = self._state.waiting, deque[Request]()
+        as_they_wait = iter(waiting)
+        for request_id in islice(order.ids, self._state.seats - len(self._state.running) + 1):
+            request = next(as_they_wait, None)
+            if request is None or request.id != request_id:
+                request = next((one for one in waiting if one.id == request_id), None)
             if request is None:
                 raise self._illegal(f"admit named request {request_id}, which isn't waiting at replica {self._where}")
-            yield request
+            found.append(request)
+        return found
 
-    def _checked(self, answer: Sequence[object]) -> Sequence[Request]:
+    def _checked(self, answer: Sequence[object]) -> deque[Request]:
         """The waiting requests that were named."""
         waiting = self._state.waiting
         if len(answer) == 1 and waiting and getattr(answer[0], "id", None) == waiting[0].id:
-            return (waiting[0],)
+            return deque((waiting[0],))
         by_id = {request.id: request for request in waiting}
-        chosen: list[Request] = []
+        chosen: deque[Request] = deque()
         named: set[int] = set()
         for item in answer:
             request_id = getattr(item, "id", None)

@@ -8,6 +8,7 @@ is integer arithmetic (``math.isqrt``), so the answers equal those of a loop ove
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isqrt
 
 
@@ -51,9 +52,16 @@ class Stretch:
         b = 2 * self.first_ns - step
         return min(self.count, (isqrt(b * b + 8 * step * elapsed_ns) - b) // (2 * step))
 
-    def sum_of_boundaries(self, first: int, every: int, terms: int) -> int:
-        """Sum of the ``terms`` boundaries ``first``, ``first + every``, ..., in ns."""
-        pairs = terms * (terms - 1) // 2
-        indices = terms * first + every * pairs
-        squares = terms * first * first + 2 * first * every * pairs + every * every * pairs * (2 * terms - 1) // 3
-        return terms * self.start_ns + indices * self.first_ns + self.step_ns * ((squares - indices) // 2)
+    def sum_of_boundaries(self, weights: Sequence[int], first: int, every: int, terms: int) -> int:
+        """Sum of ``weights[k]`` times the boundaries ``first + k``, ``first + k + every``, ... (``terms`` of them) over
+        all k, in ns."""
+        count = indices = squares = 0
+        for index, weight in enumerate(weights, first):
+            count += weight
+            indices += weight * index
+            squares += weight * index * index
+        shift = every * (terms * (terms - 1) // 2)
+        shift_squared = every * shift * (2 * terms - 1) // 3
+        squares = terms * squares + 2 * shift * indices + shift_squared * count
+        indices = terms * indices + shift * count
+        return terms * count * self.start_ns + indices * self.first_ns + self.step_ns * ((squares - indices) // 2)

@@ -5,17 +5,12 @@ Every figure is computed from integers and divided once, so it has the same digi
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from sim.api import NS_PER_S
-from sim.decisions import ADMITTED, PREEMPTED
 from sim.member import PAID, Member, State
-from sim.request import Request
 from sim.scenario import PoolSpec
 from sim.telemetry import Json
 
@@ -90,30 +85,13 @@ def fleet_use(
     )
 
 
-def running_ns(decisions: array[int], requests: Sequence[Request], lost_ns: int, left_ns: int) -> int:
-    """Integral of the running requests over a run, in request * ns: when they stopped running less when they began.
-
-    Every admission is a decision, and so is every preemption. ``lost_ns``: sum over the running requests that a crash
-    took of the crash's time; ``left_ns``: sum over those that still run at the end of the end's time.
-    """
-    table = np.array(decisions, dtype=np.int64).reshape(-1, 4)
-    admitted, preempted = (_sum(table[table[:, 1] == kind, 0]) for kind in (ADMITTED, PREEMPTED))
-    finished = sum(request.finish_ns for request in requests if request.outcome == "finished")
-    return finished + preempted + lost_ns + left_ns - admitted
+def cost_usd(prices: Sequence[tuple[int, float]], paid_ns: Sequence[int]) -> float:
+    """Dollars for ``paid_ns`` of all replicas of each pool; ``prices``: GPUs of a replica, dollars of one per hour."""
+    return sum([ns * gpus * usd for (gpus, usd), ns in zip(prices, paid_ns, strict=True)]) / NS_PER_H
 
 
-def _sum(times_ns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
-    """Exact: in two parts, because the sum itself may not fit 64 bits."""
-    return int((times_ns >> 20).sum()) * 2**20 + int((times_ns & (2**20 - 1)).sum())
-
-
-def cost_usd(pools: Sequence[PoolSpec], paid_ns: Sequence[int]) -> float:
-    """Dollars for ``paid_ns`` of all replicas of each pool."""
-    each = (
-        ns * pool.cluster.tensor_parallel * pool.cluster.usd_per_gpu_hour
-        for pool, ns in zip(pools, paid_ns, strict=True)
-    )
-    return sum(each) / NS_PER_H
+def prices_of(pools: Iterable[PoolSpec]) -> list[tuple[int, float]]:
+    return [(pool.cluster.tensor_parallel, pool.cluster.usd_per_gpu_hour) for pool in pools]
 
 
 def use_figures(use: FleetUse, end_ns: int) -> dict[str, Json]:
@@ -126,13 +104,13 @@ def use_figures(use: FleetUse, end_ns: int) -> dict[str, Json]:
     capacity = sum(blocks[i] * use.serving_ns(i) for i in ids)
     serving = sum(use.serving_ns(i) for i in ids)
     queried = use.prefix_query_tokens
-    names = [pool.name for pool in pools]
+    names, prices = [pool.name for pool in pools], prices_of(pools)
     return {
         "gpu_hours": sum(gpu_ns) / NS_PER_H,
-        "cost_usd": cost_usd(pools, by_pool),
+        "cost_usd": cost_usd(prices, by_pool),
         "gpu_hours_by_state": {state: sum(use.ns_in[i][state] * gpus[i] for i in ids) / NS_PER_H for state in PAID},
         "gpu_hours_by_pool": {name: ns / NS_PER_H for name, ns in zip(names, gpu_ns, strict=True)},
-        "cost_usd_by_pool": {pool.name: cost_usd([pool], [ns]) for pool, ns in zip(pools, by_pool, strict=True)},
+        "cost_usd_by_pool": {name: cost_usd([prices[i]], [by_pool[i]]) for i, name in enumerate(names)},
         "replicas_mean": sum(by_pool) / end_ns if end_ns else 0.0,
         "replicas_max": use.replicas_max,
         "kv_usage_mean": use.block_ns / capacity if capacity else 0.0,
@@ -145,6 +123,6 @@ def use_figures(use: FleetUse, end_ns: int) -> dict[str, Json]:
 def _imbalance(use: FleetUse) -> float | None:
     """Output tokens per serving time of the busiest replica over the mean's; 1 is even, None if none generated any."""
     rates = [
-        tokens * NS_PER_H // use.serving_ns(i) for i, tokens in enumerate(use.generated_tokens) if use.serving_ns(i)
+        tokens * NS_PER_S**2 // use.serving_ns(i) for i, tokens in enumerate(use.generated_tokens) if use.serving_ns(i)
     ]
     return max(rates) * len(rates) / sum(rates) if any(rates) else None

@@ -1,4 +1,4 @@
-"""What the shell offers on <Tab>: session ids, scenarios and policies.
+"""What the shell offers on <Tab>: session ids, scenarios, policies and the like.
 
 Called for every key press, so nothing is imported that validates, simulates or draws, and nothing here raises: a
 shell has no place for an error.
@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import typer
 
 GATES = ("supervised", "trusted", "autonomous")
+SLOTS = ("router", "scheduler", "autoscaler")
+FORMATS = ("azure", "burstgpt", "mooncake", "sharegpt", "vidur")
 
 
 def gate_names(incomplete: str) -> list[str]:
@@ -22,16 +25,43 @@ def gate_names(incomplete: str) -> list[str]:
 
 def scenario_names(incomplete: str) -> list[str]:
     """Scenarios that ship; a file is completed by the shell."""
-    from sim.scenario import scenario_names as names
-
-    return _starting(incomplete, names())
+    folder = files("sim").joinpath("scenarios")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return _starting(incomplete, [name.removesuffix(".toml") for name in names])
 
 
 def policy_names(incomplete: str) -> list[str]:
-    """Routers that ship."""
-    from sim.policies import router_names
+    """Policies that ship, of all slots."""
+    return _starting(incomplete, sorted({name for slot in SLOTS for name in _shipped(slot)}))
 
-    return _starting(incomplete, router_names())
+
+def router_names(incomplete: str) -> list[str]:
+    """Routers that ship; a file is completed by the shell."""
+    return _starting(incomplete, _shipped("router"))
+
+
+def scheduler_names(incomplete: str) -> list[str]:
+    """Batch schedulers that ship."""
+    return _starting(incomplete, _shipped("scheduler"))
+
+
+def autoscaler_names(incomplete: str) -> list[str]:
+    """Autoscalers that ship."""
+    return _starting(incomplete, _shipped("autoscaler"))
+
+
+def slot_names(incomplete: str) -> list[str]:
+    return _starting(incomplete, list(SLOTS))
+
+
+def trace_formats(incomplete: str) -> list[str]:
+    return _starting(incomplete, list(FORMATS))
+
+
+def _shipped(slot: str) -> list[str]:
+    from sim.policies import policy_names as names
+
+    return names(slot)
 
 
 def session_ids(ctx: typer.Context, incomplete: str) -> list[str]:

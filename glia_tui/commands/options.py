@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from sessions.settings import Settings
     from sessions.store import StudyOptions, Workspace
 
-APP_PACE_S = 0.008
-"""Seconds between the pieces of an offline reply, so that it can be read as it comes."""
+_READING_PACE_S = 0.008
 
 MAX_SEED = 2**53 - 1
 """Largest seed: every reader of JSON keeps it exactly."""
+
+
+def app_pace_s() -> float:
+    """Seconds between the pieces of an offline reply, so that it can be read as it comes; at once for somebody who has
+    switched animations off."""
+    return 0.0 if os.environ.get("TEXTUAL_ANIMATIONS") == "none" else _READING_PACE_S
 
 
 def _folder(text: str) -> Path:

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from glia_tui.commands.options import (
-    APP_PACE_S,
     BackendOption,
     ExperimentsOption,
     JsonOption,
     MinutesOption,
     SessionArgument,
     WorkspaceOption,
+    app_pace_s,
     needs_terminal,
     open_workspace,
     prepare_app,
@@ -67,7 +67,7 @@ def sessions_resume(
     if not headless:
         needs_terminal(f"glia sessions resume {session} --headless")
         prepare_app(values)
-    made = make_backend(backend or values.backend, pace_s=0.0 if headless else APP_PACE_S)
+    made = make_backend(backend or values.backend, pace_s=0.0 if headless else app_pace_s())
     opened = open_workspace(workspace).resume(
         session, made, interactive=not headless, max_experiments=max_experiments, max_minutes=max_minutes
     )

@@ -44,6 +44,7 @@ class StudyCommands:
         self._is_answering = False
         self.words_for: Approval | None = None
         """The approval that the words being typed will redirect."""
+        self._warned_of = ""
 
     # -- what can be done now
 
@@ -59,6 +60,8 @@ class StudyCommands:
         screen = self._screen
         if name in (*_ANSWERS, "diff"):
             pending = screen.desk.pending
+            if screen.is_too_small:
+                return False  # nobody answers what they can't see
             return pending is not None and (name not in ("edit", "editor") or pending.kind == "experiment")
         if name in ("play", "faster", "slower", "skip", "replay"):
             cluster = screen.query_one(ClusterPanel)
@@ -68,6 +71,20 @@ class StudyCommands:
     def offered(self) -> list[Command]:
         """The commands of the palette: those that do something now and need no words."""
         return [c for c in COMMANDS if self.allows(c.name) and (not c.argument or c.argument == "[TEXT]")]
+
+    @property
+    def draft(self) -> str:
+        """What is typed and not sent, as it would be typed again: words of a redirect under its command."""
+        text = self._screen.composer.text
+        return f"/redirect {text}" if self.words_for is not None and text.strip() else text
+
+    def may_leave(self) -> bool:
+        """Whether nothing is typed that isn't sent, or that has been said already."""
+        draft = self.draft
+        if not draft.strip() or draft == self._warned_of:
+            return True
+        self._warned_of = draft
+        return False
 
     # -- doing it
 
@@ -270,13 +287,16 @@ class StudyCommands:
             places.append(cluster)
         places.append(screen.query_one(DesignsList))
         shown = [place for place in places if all(node.display for node in place.ancestors_with_self)]
+        if not shown:  # the terminal is too small for any
+            return
         focused = screen.focused
         at = shown.index(focused) if focused in shown else 0
         shown[(at + step) % len(shown)].focus()
 
     def back(self) -> None:
-        """Esc: one step back, and at the end of the way the interrupt."""
+        """Esc: one step back, and at the end of the way the interrupt. Never a step on to the proposal's verbs."""
         screen = self._screen
+        pending = screen.desk.pending
         composer = screen.composer
         screen.tell("")
         if not composer.has_focus:
@@ -284,12 +304,10 @@ class StudyCommands:
         elif self.words_for is not None:
             composer.clear()
             self.cancel_words()
-            if screen.query_one(ProposalCard).display:
-                screen.query_one(ProposalBody).focus()
         elif composer.text.startswith("/"):
             composer.clear()
-        elif screen.desk.pending is not None:
-            self.leave(1)
+        elif pending is not None:
+            screen.tell(f"{pending.subject} waits for your answer: Tab goes to it.", "muted")
         elif self.busy:
             screen.session.interrupt()
         screen.update_hints()

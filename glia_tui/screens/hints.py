@@ -53,7 +53,7 @@ def _in_panel(screen: StudyScreen) -> list[Hint]:
     hints = [Hint("Esc", "type")]
     if isinstance(screen.focused, Transcript):
         hints += [Hint("j k", "mark"), Hint("Enter", "unfold"), Hint("End", "newest")]
-    elif isinstance(screen.focused, ClusterPanel):
+    elif isinstance(screen.focused, ClusterPanel) and screen.commands.allows("play"):
         hints += [Hint("space", "play/pause", "play"), Hint("< >", "speed"), Hint("End", "skip", "skip")]
         hints += [Hint("Home", "replay", "replay"), Hint("← →", "move")]
     elif isinstance(screen.focused, DesignsList):

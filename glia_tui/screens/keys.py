@@ -104,7 +104,9 @@ class VerbKeys:
         pending = screen.desk.pending
         if held is None or pending is None or pending.id != held.approval:
             return
-        if not held.on_card:
+        if held.on_card and not screen.card_has_focus:  # Esc or Tab of the same burst of keys came to act only now
+            screen.composer.insert(held.character)
+        elif not held.on_card:
             screen.tell("Tab to the proposal to answer it.", "muted")
         elif held.refusal:
             screen.tell(held.refusal, "warn")

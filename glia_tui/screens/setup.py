@@ -83,7 +83,9 @@ class SetupScreen(Screen[tuple[StudySession, str]]):
         Binding("up,k,left", "step(-1)", show=False),
         Binding("space", "remember", show=False),
         Binding("backspace", "erase", show=False),
+        *(Binding(digit, f"digit('{digit}')", show=False) for digit in "0123456789"),
     ]
+    """All keys are bindings: they are done in the order in which they were pressed, also those of a burst."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
@@ -136,10 +138,9 @@ class SetupScreen(Screen[tuple[StudySession, str]]):
         self.form.erase()
         self._view.draw()
 
-    def on_key(self, event: events.Key) -> None:
-        if event.character is not None and event.character.isascii() and event.character.isdigit():
-            self.form.digit(event.character)
-            self._view.draw()
+    def action_digit(self, digit: str) -> None:
+        self.form.digit(digit)
+        self._view.draw()
 
     @on(HintBar.Chosen)
     async def _hint_chosen(self, event: HintBar.Chosen) -> None:

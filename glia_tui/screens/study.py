@@ -83,6 +83,9 @@ class StudyScreen(Screen[None]):
         self.query_one(Prompt).ask("")
         self._fill()
         self._follow_mailbox()
+        if draft := self.session.draft:
+            self.composer.insert(draft)
+            self.tell("What you had typed and not sent is here again.", "muted")
 
     # -- what happens in the study
 
@@ -137,6 +140,9 @@ class StudyScreen(Screen[None]):
         if isinstance(data, ev.ExperimentFinished) and data.telemetry:
             cluster.load(self.session, self.session.state.experiments[data.experiment], True)
             self.query_one(Tabs).mark("cluster")
+        if isinstance(data, ev.ApprovalAnswered) and data.rule and self.desk.was_shown(data.approval):
+            subject = self.session.state.approvals[data.approval].subject
+            self.tell(f"{subject} no longer waits for you: it is approved ({data.rule}).", "warn")
         if isinstance(data, ev.ExperimentFinished | ev.DesignAccepted):
             self._rank_designs()
             self.query_one(Tabs).mark("designs")
@@ -207,15 +213,25 @@ class StudyScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
 
+    @property
+    def is_too_small(self) -> bool:
+        return self.size.width < LEAST_COLUMNS or self.size.height < LEAST_ROWS
+
     def _arrange(self) -> None:
         width, height = self.size
-        self.set_class(width < LEAST_COLUMNS or height < LEAST_ROWS, "-tiny")
+        self.set_class(self.is_too_small, "-tiny")
         self.set_class(width < WIDE_COLUMNS, "-narrow")
         for pane in PANES:
             self.set_class(pane == self.pane, f"-{pane}")
         compact = self.has_class("-narrow") and self.pane != "conversation"
         self.query_one(ProposalCard).fit(max(height // 2, 7), compact)
         self.call_after_refresh(self._refresh_lines)
+        self.call_after_refresh(self._focus_something)
+
+    def _focus_something(self) -> None:
+        """A panel that a new size or pane has hidden loses the focus: then typing has it, never the proposal."""
+        if not self.is_too_small and (self.focused is None or not self.focused.is_on_screen):
+            self.composer.focus()
 
     def show_pane(self, pane: str) -> None:
         """Shows ``pane``; in a wide terminal all are shown and it gets the focus."""

@@ -16,6 +16,7 @@ from glia_tui.widgets.paper import Bar, Paper
 
 _SUGGESTED = 6
 _PLACEHOLDER = "type to steer, / for commands, ? for help"
+_REDIRECTING = "what to do instead, in your words"
 
 
 class Composer(TextArea):
@@ -86,6 +87,7 @@ class Prompt(Horizontal):
         bar = self.query_one("#prompt", Bar)
         bar.styles.width = len(what) + 3 if what else 3
         bar.show(line((f" {what}> " if what else " > ", "accent")))
+        self.query_one(Composer).placeholder = _REDIRECTING if what else _PLACEHOLDER
 
 
 class Suggestions(Paper):

@@ -1,6 +1,7 @@
 """The process of one sealed design: loads its source, then answers decisions over a pipe until the pipe closes.
 
-Started by :mod:`sessions.experiments.sealed` as ``python -P -s -S design_host.py READ_FD WRITE_FD PARENT_PID`` with
+Started by :mod:`sessions.experiments.sealed` as ``python -P -s -S design_host.py READ_FD WRITE_FD PARENT_PID``, or
+forked from one that was started with ``--zygote SOCKET_FD PARENT_PID`` (:mod:`sessions.experiments.zygote`), with
 nothing but a hash seed in its environment. Standard library only: this folder's few stdlib-only files and the
 simulator's contract (``sim.api``, ``sim.errors``, ``sim.hooks``, ``sim.adapt``) are loaded by path, and no other module
 of the product can be imported here.
@@ -124,12 +125,53 @@ def _namespace(source: bytes) -> dict[str, object]:
 
 
 def main(arguments: list[str]) -> None:
-    read_fd, write_fd, parent = map(int, arguments)
+    if arguments[0] == "--zygote":
+        read_fd, write_fd = _forked(*map(int, arguments[1:]))
+    else:
+        read_fd, write_fd, parent = map(int, arguments)
+        processes.die_with_parent(parent)
+        os.environ.clear()
+        os.chdir("/")
+    lockdown.lock_down(ALLOWED_IMPORTS)
+    Host(read_fd, write_fd).run()
+
+
+def _forked(socket_fd: int, parent: int) -> tuple[int, int]:
+    """Forks whenever it is asked to, and only returns in what it forked: with the descriptors of its wire."""
+    import gc
+    import socket
+
     processes.die_with_parent(parent)
     os.environ.clear()
     os.chdir("/")
-    lockdown.lock_down(ALLOWED_IMPORTS)
-    Host(read_fd, write_fd).run()
+    lockdown.warm_up(ALLOWED_IMPORTS)
+    gc.collect()
+    gc.freeze()
+    me, asks = os.getpid(), socket.socket(fileno=socket_fd)
+    while True:
+        question, descriptors, _, _ = socket.recv_fds(asks, 16, 2)
+        if not question:
+            os._exit(0)
+        if question[:1] == b"F":
+            answer = os.fork()
+            if not answer:
+                processes.die_with_parent(me)
+                os.setsid()
+                asks.close()
+                return descriptors[0], descriptors[1]
+            for descriptor in descriptors:
+                os.close(descriptor)
+        else:
+            answer = _exit_code(int.from_bytes(question[1:], "little"), os.WNOHANG if question[:1] == b"P" else 0)
+        asks.send(answer.to_bytes(4, "little", signed=True))
+
+
+def _exit_code(pid: int, options: int) -> int:
+    try:
+        found, status = os.waitpid(pid, options)
+    except ChildProcessError:
+        return 0
+    return os.waitstatus_to_exitcode(status) if found else -(2**31)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ class RouterDesk:
         self._router = load_router(namespace, seed)
         self._queue = HeldQueue()
         self._views = ReplicaViews(link)
-        self._views.moment.queue = self._queue
         self._cluster = ClusterView(self._views)
 
     def loaded(self) -> list[int]:

@@ -84,10 +84,6 @@ class HeldQueue(Sequence[HeldRequest]):
         if not in_order:
             self._by_id = dict(sorted(self._by_id.items()))
 
-    def _holds(self, request: HeldRequest) -> bool:
-        """Whether this very object is held."""
-        return self._by_id.get(request.id) is request
-
     def _remove(self, request_id: int) -> None:
         self._list = None
         self._by_id.pop(request_id, None)
@@ -96,7 +92,7 @@ class HeldQueue(Sequence[HeldRequest]):
 class Moment:
     """What the simulator has told of the replicas at the present instant, and what was fetched since."""
 
-    __slots__ = ("blocks", "cached", "link", "lists", "now_ns", "numbers", "queue")
+    __slots__ = ("blocks", "cached", "link", "lists", "now_ns", "numbers")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -106,7 +102,6 @@ class Moment:
         self.blocks: tuple[int, ...] = ()
         self.lists: dict[tuple[int, int], tuple[ReplicaRequest, ...]] = {}
         self.cached: dict[int, tuple[int, ...]] = {}
-        self.queue: HeldQueue | None = None
 
     def move(self, now_ns: int, numbers: tuple[int, ...], blocks: tuple[int, ...]) -> None:
         self.now_ns = now_ns
@@ -124,9 +119,7 @@ class Moment:
         return found
 
     def cached_tokens(self, request: HeldRequest) -> tuple[int, ...]:
-        """Of a request, on all replicas."""
-        if self.queue is None or not self.queue._holds(request):
-            return self.link.want(wire.CACHED, *_request_numbers(request))
+        """Of a request that was or is held, on all replicas."""
         found = self.cached.get(request.id)
         if found is None:
             found = self.cached[request.id] = self.link.want(wire.CACHED, request.id)
@@ -278,9 +271,3 @@ def held(numbers: tuple[int, ...], start: int, count: int) -> tuple[tuple[HeldRe
         prefix = numbers[end:start] if hashes else ()
         found.append(HeldRequest(number, arrival, prompt, priority, session, slo, prefix, restarts))
     return tuple(found), start
-
-
-def _request_numbers(request: HeldRequest) -> tuple[int, ...]:
-    r = request
-    fixed = (r.id, r.arrival_ns, r.prompt_tokens, r.priority, r.session, r.ttft_slo_ns, r.restarts)
-    return (*fixed, len(r.prefix_hashes), *r.prefix_hashes)

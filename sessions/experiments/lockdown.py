@@ -38,8 +38,7 @@ def landlock_version() -> int:
 
 def lock_down(imports: Iterable[str]) -> None:
     """Gives it all up, for this process and those it starts, for good. ``imports``: what stays importable."""
-    for name in (*imports, *_ALSO):
-        importlib.import_module(name)
+    warm_up(imports)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -51,6 +50,14 @@ def lock_down(imports: Iterable[str]) -> None:
             resource.setrlimit(what, (0, 0))
         except (ValueError, OSError):
             continue
+
+
+def warm_up(imports: Iterable[str]) -> None:
+    """Imports what can't be imported afterwards."""
+    for name in (*imports, *_ALSO):
+        importlib.import_module(name)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _deny_files(libc: ctypes.CDLL, version: int) -> None:

@@ -70,14 +70,16 @@ def kill_all(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def end_descendants() -> None:
-    """Ends and reaps all that is below this process, for as long as new ones keep coming, but not for ever."""
+def end_descendants(keep: int = 0) -> None:
+    """Ends and reaps all that is below this process but the process ``keep``, for as long as new ones keep coming, but
+    not for ever."""
     until = time.monotonic() + _END_CHILDREN_S
     me = os.getpid()
-    while time.monotonic() < until and (found := descendants(me)):
+    while time.monotonic() < until and (found := [pid for pid in descendants(me) if pid != keep]):
         kill_all(found)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, 0)
+        for pid in found:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _children(pid: int) -> list[int]:

@@ -17,20 +17,17 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import get_args
 
 from sessions import events as ev
 from sessions.experiments import wire
+from sessions.experiments.zygote import HASH_SEED, HOST_COMMAND, Forked, fork_design
 
 ISOLATION = "process"
 MEMORY_BYTES = 1024**3
-_HOST = Path(__file__).with_name("design_host.py")
-_FLAGS = ("-P", "-s", "-S")  # as -I -S, but the hash seed is heeded: nothing else is in the environment
 _OUTCOMES: frozenset[str] = frozenset(get_args(ev.Outcome)) - {"ok"}
 _DECISION_OUTLASTS = 0.5  # of the deadline: a single decision that long is what timed out
 
@@ -180,24 +177,20 @@ class SealedDesign:
         """Also when the process itself has ended: what it left in its group has not."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # what was just forked may have no group of its own yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
 
-def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes], int, int]:
+def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes] | Forked, int, int]:
     """The design's process, and this side's read and write descriptors."""
     child_reads, parent_writes = os.pipe()
     parent_reads, child_writes = os.pipe()
     os.set_blocking(parent_writes, False)
+    process: subprocess.Popen[bytes] | Forked
     try:
-        process = subprocess.Popen(
-            [sys.executable, *_FLAGS, str(_HOST), str(child_reads), str(child_writes), str(os.getpid())],
-            env={"PYTHONHASHSEED": str(hash_seed)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            close_fds=True,
-            pass_fds=(child_reads, child_writes),
-            start_new_session=True,
-        )
+        forked = fork_design(child_reads, child_writes) if hash_seed == HASH_SEED else None
+        process = forked or _spawn(child_reads, child_writes, hash_seed)
     except BaseException:
         os.close(parent_reads)
         os.close(parent_writes)
@@ -206,6 +199,19 @@ def _start(hash_seed: int) -> tuple[subprocess.Popen[bytes], int, int]:
         os.close(child_reads)
         os.close(child_writes)
     return process, parent_reads, parent_writes
+
+
+def _spawn(child_reads: int, child_writes: int, hash_seed: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*HOST_COMMAND, str(child_reads), str(child_writes), str(os.getpid())],
+        env={"PYTHONHASHSEED": str(hash_seed)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+        pass_fds=(child_reads, child_writes),
+        start_new_session=True,
+    )
 
 
 def nothing(_wanted: tuple[int, ...]) -> Sequence[int]:

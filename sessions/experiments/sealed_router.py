@@ -26,6 +26,8 @@ class SealedRouter:
         self._held: dict[int, HeldRequest] = {}
         self._replicas = ReplicaTelling(design)
         self._cluster_told = False
+        self._last_shown = -1
+        """Requests are numbered in order of arrival: later ones are of the future."""
         (timer,) = design.loaded
         self.timer_s = wire.from_bits(timer)
 
@@ -43,6 +45,7 @@ class SealedRouter:
         numbers = [now_ns, len(new), len(replicas) // wire.REPLICA_FIELDS, int(telling.blocks_told)]
         for r in new:
             self._held[r.id] = r
+            self._last_shown = max(self._last_shown, r.id)
             numbers += (r.id, r.arrival_ns, r.prompt_tokens, r.priority, r.session, r.ttft_slo_ns, r.restarts)
             numbers.append(len(r.prefix_hashes))
             numbers += r.prefix_hashes
@@ -69,18 +72,9 @@ class SealedRouter:
             pairs.append((request, replica))  # type: ignore[arg-type]
         return pairs
 
-    def _serve(self, wanted: tuple[int, ...]) -> list[int]:
+    def _serve(self, wanted: tuple[int, ...]) -> Sequence[int]:
         if wanted[:1] != (wire.CACHED,):
             return self._replicas.serve(wanted)
-        fields = wanted[1:]
-        request = self._held.get(fields[0]) if len(fields) == 1 else _request_of(fields)
-        if request is None:
-            raise wire.WireError("asked for the cache of a request that there is not")
-        return self._replicas.cached(request)
-
-
-def _request_of(fields: tuple[int, ...]) -> HeldRequest | None:
-    if len(fields) < wire.REQUEST_FIELDS or len(fields) != wire.REQUEST_FIELDS + fields[wire.REQUEST_FIELDS - 1]:
-        return None
-    number, arrival_ns, prompt_tokens, priority, session, ttft_slo_ns, restarts, _count, *hashes = fields
-    return HeldRequest(number, arrival_ns, prompt_tokens, priority, session, ttft_slo_ns, tuple(hashes), restarts)
+        if len(wanted) != 2 or not 0 <= wanted[1] <= self._last_shown:
+            raise wire.WireError("asked for the cache of a request that it was not shown")
+        return self._replicas.cached(self._held.get(wanted[1]) or HeldRequest(wanted[1], 0, 0))

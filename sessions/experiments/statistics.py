@@ -86,8 +86,8 @@ def seed_plan(count: int) -> list[int]:
     return list(range(1, count + 1))
 
 
-def held_out_seeds(session_seed: int, attempt: int, count: int) -> list[int]:
-    """``count`` seeds for the ``attempt``-th acceptance (from 1) of a session, drawn by hash.
+def held_out_seeds(root: str, attempt: int, count: int) -> list[int]:
+    """``count`` seeds for the ``attempt``-th acceptance (from 1) of a session, drawn by hash from ``root``.
 
     None is an experiment's seed (they start at 2**20) and none is of another attempt: trying again teaches nothing.
     They fit into a JSON number (below 2**53). Raises ValueError beyond that.
@@ -97,7 +97,7 @@ def held_out_seeds(session_seed: int, attempt: int, count: int) -> list[int]:
     seeds: dict[int, None] = {}
     draw = 0
     while len(seeds) < count:
-        text = f"held-out {session_seed} {attempt} {draw}".encode()
+        text = f"held-out {root} {attempt} {draw}".encode()
         low = int.from_bytes(hashlib.sha256(text).digest()[: _ATTEMPT_BITS // 8], "big")
         seeds[HELD_OUT_FROM + (attempt << _ATTEMPT_BITS) + low] = None
         draw += 1

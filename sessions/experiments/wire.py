@@ -56,7 +56,7 @@ POOL_FIELDS = 4  # ready, starting, draining, down
 
 WAITING, RUNNING = 0, 1  # of a replica, by its place in the question
 BLOCKS = 2  # KV blocks used of all replicas
-CACHED = 3  # tokens on all replicas for a request: id, and for one that isn't held all its fields
+CACHED = 3  # tokens on all replicas for the request with that id
 ENGINE_RUNNING, CANDIDATES = 4, 5
 ENGINE_CACHED = 6  # tokens for the request with that id
 

@@ -22,6 +22,7 @@ from pydantic import JsonValue
 
 from sessions.errors import SessionError
 from sessions.experiments import processes
+from sessions.experiments.zygote import keep_zygote, zygote_pid
 from sessions.playground import Check, DesignUnderTest, Job, JobResult, find_playground
 
 _PROGRESS_EVERY_S = 0.2
@@ -83,11 +84,12 @@ def _run(line: bytes, output: _Output) -> dict[str, JsonValue]:
     except Exception as error:
         return {"error": f"The simulator failed: {type(error).__name__}: {error}"}
     finally:
-        processes.end_descendants()
+        processes.end_descendants(keep=zygote_pid())
 
 
 def _carry_out(task: Job | Check, output: _Output) -> JobResult:
     playground = find_playground(task.playground)
+    keep_zygote()
     if isinstance(task, Job):
         return playground.run(task, output.progress)
     started = time.monotonic()
@@ -104,6 +106,8 @@ def main(arguments: list[str]) -> None:
     processes.yield_to_people()
     if arguments:
         processes.pin_to(int(arguments[0]))
+    keep_zygote()  # it loads while this process does
+    find_playground().warm_up()
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
     output.send({"ready": os.getpid()})

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FS_PER_NS = 10**6
-_PRECOMPUTED_DECODES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +39,20 @@ class Terms:
 
 
 class TermsCost:
-    """The iteration time of one GPU and model. Stateless after construction.
+    """The iteration time of one GPU and model; always the same answers.
 
     ``tokens_ns[n]``: time of the tokens term for n tokens, n from 1; ``beyond(n)`` the same for those the table lacks.
     """
 
-    __slots__ = ("_beyond", "_decodes", "_only_decodes", "_terms", "_tokens_ns")
+    __slots__ = ("_beyond", "_only_decodes", "_terms", "_tokens_ns")
 
     def __init__(self, tokens_ns: Sequence[int], beyond: Callable[[int], int], terms: Terms) -> None:
         self._tokens_ns = tokens_ns
         self._beyond = beyond
         self._terms = terms
-        self._decodes = [(0, 0), *(self._priced(n) for n in range(1, _PRECOMPUTED_DECODES + 1))]
-        """By number of decodes: what they take whatever their context, and the step."""
-        self._only_decodes = [(0, 0), *(self._alone(n) for n in range(1, _PRECOMPUTED_DECODES + 1))]
-        """The same with the tokens term of a batch of nothing but them."""
+        self._only_decodes: dict[int, tuple[int, int]] = {}
+        """By number of decodes, as far as it was asked for: what an iteration of nothing but them takes whatever their
+        context, and the step."""
 
     @property
     def linear(self) -> bool:
@@ -67,8 +65,11 @@ class TermsCost:
 
     def decodes_ns(self, decodes: int, context_tokens: int) -> tuple[int, int]:
         """Times of consecutive iterations of the same decodes (:class:`sim.cost.Cost`)."""
-        alone = self._only_decodes
-        fixed_ns, step_ns = alone[decodes] if decodes < len(alone) else self._alone(decodes)
+        alone = self._only_decodes.get(decodes)
+        if alone is None:
+            fixed_ns, step_ns = self._priced(decodes)
+            alone = self._only_decodes[decodes] = self.linear_ns(decodes) + fixed_ns, step_ns
+        fixed_ns, step_ns = alone
         return fixed_ns + step_ns * context_tokens // decodes, step_ns
 
     def iteration_ns(
@@ -83,8 +84,7 @@ class TermsCost:
         tokens, table = decodes + prefill_tokens, self._tokens_ns
         total_ns = table[tokens] if tokens < len(table) else self._beyond(tokens)
         if decodes:
-            priced = self._decodes
-            fixed_ns, step_ns = priced[decodes] if decodes < len(priced) else self._priced(decodes)
+            fixed_ns, step_ns = self._priced(decodes)
             total_ns += fixed_ns + step_ns * decode_context_tokens // decodes
         if prefills:
             terms = self._terms
@@ -98,10 +98,6 @@ class TermsCost:
         beyond = self._beyond
         tokens_ns = [max(1, ns * percent // 100) for ns in self._tokens_ns]
         return TermsCost(tokens_ns, lambda n: max(1, beyond(n) * percent // 100), self._terms.scaled(percent))
-
-    def _alone(self, decodes: int) -> tuple[int, int]:
-        fixed_ns, step_ns = self._priced(decodes)
-        return self.linear_ns(decodes) + fixed_ns, step_ns
 
     def _priced(self, decodes: int) -> tuple[int, int]:
         terms = self._terms

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
-
 from sim.composer import Composer
 from sim.hooks import SchedulerHooks
 from sim.lockstep import ReservedLockstep
-from sim.prefix_cache import NO_HIT
 from sim.request import Request
 from sim.scenario import ClusterSpec, EngineSpec
 
@@ -24,7 +21,7 @@ class Orca(Composer):
         cluster: ClusterSpec,
         engine: EngineSpec,
         hooks: SchedulerHooks | None,
-        decisions: array[int],
+        decisions: list[int],
         content_block_tokens: int,
     ) -> None:
         super().__init__(replica_id, cluster, engine, hooks, decisions, content_block_tokens)
@@ -53,12 +50,13 @@ class Orca(Composer):
     def compose(self) -> None:
         if not self.waiting or len(self.running) >= self.seats:
             return
-        for request in self.candidates():
-            if len(self.running) >= self.seats:
-                return
-            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
-            blocks = self.blocks_of(request) - hit.shared_blocks
+        queue = self.queue()
+        while queue and len(self.running) < self.seats:
+            request = queue[0]
+            blocks = self.blocks_of(request)
+            if self.cache is not None:
+                blocks -= self.cache.shared_blocks(request)
             if self.total_blocks - self.used_blocks < blocks:
                 return
-            self.admit(request, hit, blocks)
+            self.admit(queue, blocks)
             self.chunks.append((request, request.prefill_target - request.kv_tokens))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sim.composer import Composer
-from sim.prefix_cache import NO_HIT
 from sim.request import NEVER, Request
 
 
@@ -13,7 +12,8 @@ class Sarathi(Composer):
     __slots__ = ()
 
     def blocks_of(self, request: Request) -> int:
-        return -(-max(request.kv_tokens, request.prefill_target) // self.block_tokens)
+        kv_tokens, target = request.kv_tokens, request.prefill_target
+        return -(-(kv_tokens if kv_tokens > target else target) // self.block_tokens)
 
     def compose(self) -> None:
         if self.decodes.size:
@@ -30,14 +30,15 @@ class Sarathi(Composer):
         return budget
 
     def _admit(self, budget: int) -> None:
-        for request in self.candidates():
-            if budget <= 0 or len(self.running) >= self.seats:
-                return
-            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
-            blocks = -(-request.prefill_target // self.block_tokens) - hit.shared_blocks
+        queue, running = self.queue(), self.running
+        while queue and budget > 0 and len(running) < self.seats:
+            request = queue[0]
+            blocks = -(-request.prefill_target // self.block_tokens)
+            if self.cache is not None:
+                blocks -= self.cache.shared_blocks(request)
             if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit, blocks)
+            self.admit(queue, blocks)
             budget -= self.place_chunk(request, budget)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sim.composer import Composer
-from sim.prefix_cache import NO_HIT
 from sim.request import Request
 
 
@@ -14,7 +13,8 @@ class Vllm(Composer):
     __slots__ = ()
 
     def blocks_of(self, request: Request) -> int:
-        return -(-max(request.kv_tokens, request.prefill_target) // self.block_tokens)
+        kv_tokens, target = request.kv_tokens, request.prefill_target
+        return -(-(kv_tokens if kv_tokens > target else target) // self.block_tokens)
 
     def budget_left(self) -> bool:
         return True
@@ -28,15 +28,18 @@ class Vllm(Composer):
 
     def _admit(self) -> None:
         longest = 0
-        for request in self.candidates():
+        queue = self.queue()
+        while queue and len(self.running) < self.seats:
+            request = queue[0]
             target = request.prefill_target
-            if len(self.running) >= self.seats or self._too_many_tokens(max(longest, target)):
+            if self._too_many_tokens(max(longest, target)):
                 return
-            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
-            blocks = -(-target // self.block_tokens) - hit.shared_blocks
+            blocks = -(-target // self.block_tokens)
+            if self.cache is not None:
+                blocks -= self.cache.shared_blocks(request)
             if self.total_blocks - self.used_blocks - blocks < self.watermark_blocks:
                 return
-            self.admit(request, hit, blocks)
+            self.admit(queue, blocks)
             self.chunks.append((request, target - request.kv_tokens))
             longest = max(longest, target)
 

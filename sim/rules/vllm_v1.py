@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sim.composer import Composer
-from sim.prefix_cache import NO_HIT
 from sim.request import NEVER, Request
 
 
@@ -85,15 +84,16 @@ class VllmV1(Composer):
         return True
 
     def _admit(self, budget: int) -> None:
-        for request in self.candidates():
-            if budget <= 0 or len(self.running) >= self.seats:
-                return
-            hit = NO_HIT if self.cache is None else self.cache.lookup(request)
-            whole_blocks = -(-request.prefill_target // self.block_tokens) - hit.shared_blocks
+        queue, running = self.queue(), self.running
+        while queue and budget > 0 and len(running) < self.seats:
+            request = queue[0]
+            shared_blocks = 0 if self.cache is None else self.cache.shared_blocks(request)
+            whole_blocks = -(-request.prefill_target // self.block_tokens) - shared_blocks
             if self.total_blocks - self.used_blocks - whole_blocks < self.watermark_blocks:
                 return
-            hit_blocks = 0 if self.cache is None else hit.units * self.cache.unit_blocks
-            self.admit(request, hit, hit_blocks - hit.shared_blocks)
+            self.admit(queue, 0)
+            hit_blocks = request.kv_tokens // self.block_tokens
+            self.take(hit_blocks - shared_blocks)
             chunk = self.place_chunk(request, budget)
             self.take(-(-(request.kv_tokens + chunk) // self.block_tokens) - hit_blocks)
             budget -= chunk

@@ -6,6 +6,16 @@ between instruction sets; that changes a rounded gap about once in a million gap
 """
 
 from sim.workload.build import Workload, build_workload
+from sim.workload.loaders import FORMATS, LoadedTrace, load_workload
 from sim.workload.trace import Trace, load_trace, trace_names
 
-__all__ = ["Trace", "Workload", "build_workload", "load_trace", "trace_names"]
+__all__ = [
+    "FORMATS",
+    "LoadedTrace",
+    "Trace",
+    "Workload",
+    "build_workload",
+    "load_trace",
+    "load_workload",
+    "trace_names",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -72,10 +73,24 @@ def test_a_damaged_journal_is_named_with_its_place(change, words: str, journal: 
     assert json.loads(listed.out)[0]["status"] in ("unreadable", "empty")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_read_only_journal_is_one_sentence(journal: Path, ask: Ask) -> None:
-    journal.chmod(0o400)
-    assert "can't be opened for writing" in resume(ask)
+def test_a_read_only_journal_is_one_sentence_and_can_still_be_read(
+    journal: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everything, so the refusal is the file system's here and not the mode's."""
+    real = os.open
+
+    def read_only(path: str | bytes | Path, flags: int, *rest: int, **more: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR) and str(path) == str(journal):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", read_only)
+    before = journal.read_bytes()
+    said = resume(ask)
+    assert "can't be opened for writing (Read-only file system)" in said
+    assert "choose another with --workspace" in said
+    assert ask("sessions", "show", "last").code == 0
+    assert journal.read_bytes() == before
 
 
 def test_a_session_that_is_open_elsewhere_is_not_opened_twice(journal: Path, ask: Ask) -> None:

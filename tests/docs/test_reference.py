@@ -45,12 +45,13 @@ def members(kind: type) -> list[str]:
 
 
 def scenario_keys() -> dict[str, object]:
-    """Every key of a scenario file with its default; ``...`` where there is none."""
+    """Every key of a scenario file with its default, ``...`` where there is none; a section is no key."""
     return {
         f"{section}.{key}": ... if field.is_required() else field.default
         for section, kinds in _SECTIONS.items()
         for kind in kinds
         for key, field in kind.model_fields.items()
+        if f"{section}.{key}" not in _SECTIONS or field.annotation is str
     }
 
 
@@ -60,7 +61,16 @@ def test_every_key_of_a_scenario_file_is_described_and_no_other() -> None:
 
 def test_the_defaults_of_a_scenario_file_are_those_described() -> None:
     in_words: dict[object, set[str]] = {
-        None: {"this scenario", "no limit", "none", "from memory", "from the catalogue", "the profile's", "the GPU's"},
+        None: {
+            "this scenario",
+            "no limit",
+            "none",
+            "from memory",
+            "from the catalogue",
+            "the profile's",
+            "the GPU's",
+            "guessed",
+        },
         ...: {"–"},
     }
     for name, _kind, _unit, default, *_ in table("docs/scenarios.md", "key"):
@@ -111,6 +121,20 @@ def test_the_gates_are_described_as_they_are() -> None:
 @pytest.mark.parametrize("kind", [api.HeldRequest, api.Cluster, api.Replica, api.ReplicaRequest])
 def test_what_a_router_sees_is_described_completely(kind: type) -> None:
     assert sorted(first_column("docs/write-a-router.md", f"attribute of `{kind.__name__}`")) == sorted(members(kind))
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ("docs/write-a-router.md", api.Hardware),
+        ("docs/write-a-scheduler.md", api.Engine),
+        ("docs/write-an-autoscaler.md", api.Fleet),
+        ("docs/write-an-autoscaler.md", api.Pool),
+        ("docs/write-an-autoscaler.md", api.FleetSample),
+    ],
+)
+def test_what_the_other_slots_see_is_described_completely(document: str, kind: type) -> None:
+    assert sorted(first_column(document, f"attribute of `{kind.__name__}`")) == sorted(members(kind))
 
 
 def test_every_outcome_is_described_but_those_that_nothing_reports_yet() -> None:

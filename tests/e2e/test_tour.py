@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import subprocess
@@ -30,17 +31,19 @@ PATIENCE_S = 60
 class Terminal:
     """``glia`` in a pty. ``until`` reads what it draws, so that it never blocks, and looks at the journal."""
 
-    def __init__(self, workspace: Path, *arguments: str, rows: int, columns: int) -> None:
+    def __init__(self, workspace: Path, *arguments: str, rows: int, columns: int, drawn: str = "Glia") -> None:
         self.workspace = workspace
         editor = workspace.parent / "editor"
         editor.write_text(EDITOR.format(python=sys.executable))
         editor.chmod(0o755)
         env = {**os.environ, "GLIA_WORKSPACE": str(workspace), "EDITOR": str(editor), "TERM": "xterm-256color"}
+        env |= {"COLUMNS": "77", "LINES": "22"}  # what the terminal says has to win
         env["TEXTUAL_ANIMATIONS"] = "none"  # a run that plays would keep the screen from ever being still
         for name in ("VISUAL", "NO_COLOR", "GLIA_CONFIG"):
             env.pop(name, None)
         command = ["-m", "glia_tui", *arguments]
         self.child = pexpect.spawn(sys.executable, command, env=env, dimensions=(rows, columns), timeout=PATIENCE_S)
+        self.child.expect(drawn)  # a key that is sent before the app has drawn itself goes to the terminal and is lost
 
     def state(self) -> StudyState:
         folder = self.workspace / ".glia" / "sessions"
@@ -75,7 +78,6 @@ class Terminal:
         self.child.send("\t")
         self.settle(0.2)
         self.child.send(key)
-        self.settle(0.6)  # a verb is held back until no second key shows that it was typing
 
     def say(self, text: str) -> None:
         self.child.send(text)
@@ -130,7 +132,7 @@ def test_ask_approve_edit_redirect_reject_accept(terminal: Terminal) -> None:
 
     redirected = terminal.pending()
     terminal.key("r")
-    terminal.settle(0.2)
+    terminal.child.expect(f"redirect {redirected}")
     terminal.say("try least-kv")
     terminal.until(lambda s: status(s, redirected) == "rejected", "the redirect")
 
@@ -173,6 +175,34 @@ def test_kill_9_during_an_experiment_loses_nothing_and_resume_goes_on(terminal: 
     again.pending()
     again.leave()
     assert json.loads(glia(terminal.workspace, "sessions", "list", "--json"))[0]["status"] == "waits for an answer"
+
+
+def test_a_storm_of_sizes_ends_in_a_screen_that_can_be_used_and_has_answered_nothing(terminal: Terminal) -> None:
+    subject = terminal.pending()
+    chance = random.Random(1)
+    for _ in range(100):
+        terminal.child.setwinsize(chance.randint(1, 60), chance.randint(1, 200))
+        with contextlib.suppress(pexpect.TIMEOUT):
+            terminal.child.read_nonblocking(65536, timeout=0)
+    terminal.child.setwinsize(10, 40)
+    terminal.child.expect(r"terminal too small \(need 60x15\)")
+    terminal.key("a")
+    terminal.settle()
+    terminal.child.setwinsize(24, 80)
+    terminal.child.expect("approve")
+    terminal.settle()
+    assert status(terminal.state(), subject) == "proposed"
+    terminal.say(" is what I typed")
+    state = terminal.until(replied_aside(1), "an answer to what was typed while nothing could be seen")
+    assert [e.data.text for e in state.events if isinstance(e.data, ev.EngineerSaid)] == ["a is what I typed"]
+    terminal.key("x")
+    terminal.until(lambda s: status(s, subject) == "rejected", "the rejection")
+    assert "glia sessions resume" in terminal.leave()
+
+
+def test_a_study_that_is_begun_in_a_terminal_that_is_too_small_says_so(tmp_path: Path) -> None:
+    opened = Terminal(tmp_path / "workspace", "--scenario", "smoke", rows=10, columns=40, drawn="terminal too small")
+    assert "glia sessions resume" in opened.leave()
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs a way to wait for a process with a limit")

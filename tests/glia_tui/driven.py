@@ -51,6 +51,14 @@ class Driven:
             await self.app.workers.wait_for_complete(short)
             await self.pilot.pause()
 
+    async def shows(self, words: str) -> bool:
+        """Whether ``words`` come to the screen: what is drawn after a refresh may take several on a busy machine."""
+        for _ in range(50):
+            if words in self.screen_text:
+                return True
+            await self.settle()
+        return False
+
     async def press(self, *keys: str) -> None:
         """Presses ``keys`` one right after the other, then waits until a verb's key would have counted."""
         await self.pilot.press(*keys)

@@ -85,6 +85,7 @@ class ScriptedSession:
     budgets: list[int | None] = field(default_factory=list)
     interrupts: int = 0
     closed: int = 0
+    draft: str = ""
     refuse: str = ""
     mailboxes: list[asyncio.Queue[ev.Event | ev.TextDelta | ev.Progress]] = field(default_factory=list)
 
@@ -137,6 +138,9 @@ class ScriptedSession:
 
     def steering_help(self) -> str:
         return "try MECHANISM        propose it next\navoid MECHANISM      leave it out\nfocus on tail        weigh P99"
+
+    def keep_draft(self, text: str) -> None:
+        self.draft = text
 
     def save(self) -> None:
         self.closed += 1

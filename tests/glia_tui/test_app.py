@@ -97,6 +97,43 @@ async def test_leaving_saves_and_approves_nothing(key: str) -> None:
     assert message == "Saved. Resume with: glia sessions resume s-20260101-1"
 
 
+@pytest.mark.parametrize("typed", ["why is P99 so", "/redirect"])
+async def test_ctrl_c_over_words_that_are_not_sent_keeps_them_and_has_to_be_pressed_again(typed: str) -> None:
+    session = ScriptedSession().start()
+    async with driven(session=session) as study:
+        await study.type(typed)
+        await study.press("ctrl+c")
+        assert study.app.is_running
+        assert study.study.composer.text == typed
+        assert "Ctrl+C again quits" in study.message
+        await study.type(" bad?", "ctrl+c")
+        assert study.app.is_running
+        assert session.draft == ""
+        await study.pilot.press("ctrl+c")
+        await study.pilot.pause()
+    assert session.closed == 1
+    assert session.draft == typed + " bad?"
+
+
+@pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
+async def test_what_was_typed_and_not_sent_is_there_again(key: str) -> None:
+    session = ScriptedSession().start()
+    async with driven(session=session) as study:
+        await study.propose()
+        await study.press("tab", "r")
+        await study.type("order alone", *([key] if key == "ctrl+q" else [key, key]))
+    assert session.answers == []
+    assert session.draft == "/redirect order alone"
+    async with driven(session=session) as study:
+        assert study.study.composer.text == "/redirect order alone"
+        assert "is here again" in study.message
+        study.clock.now += 1.0
+        await study.press("enter")
+        assert session.answers == [("ask-1", "redirect", "order alone", None)]
+        await study.pilot.press("ctrl+q")
+    assert session.draft == ""
+
+
 async def test_an_error_of_the_study_is_said_and_the_app_stays() -> None:
     class Failing(ScriptedSession):
         async def run(self) -> None:

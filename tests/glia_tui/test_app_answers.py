@@ -74,7 +74,7 @@ async def test_redirect_takes_words_under_its_own_prompt() -> None:
     async with driven() as study:
         await study.propose()
         await study.press("tab", "r")
-        assert "redirect exp-1>" in study.screen_text
+        assert "redirect exp-1> what to do instead" in study.screen_text
         await study.type("order alone", "enter")
         assert study.session.answers == [("ask-1", "redirect", "order alone", None)]
         assert study.session.said == []
@@ -89,7 +89,8 @@ async def test_a_redirect_is_cancelled_with_escape() -> None:
         assert study.session.answers == []
         assert study.study.composer.text == ""
         assert "redirect exp-1>" not in study.screen_text
-        await study.press("x")
+        assert study.study.composer.has_focus
+        await study.press("tab", "x")
         assert study.verbs == ["reject"]
 
 
@@ -238,8 +239,8 @@ async def test_the_diff_opens_over_the_study_and_closes() -> None:
         await study.propose()
         await study.press("tab", "d")
         assert isinstance(study.app.screen, ReadingScreen)
-        assert "side by side" in study.screen_text
-        assert "HEADROOM" in study.screen_text
+        assert await study.shows("side by side")
+        assert await study.shows("HEADROOM")
         await study.press("a")
         await study.press("escape")
         assert study.session.answers == []
@@ -252,6 +253,16 @@ async def test_escape_never_interrupts_or_answers_while_a_proposal_waits() -> No
         await study.press("escape", "escape", "escape")
         assert study.session.interrupts == 0
         assert study.session.answers == []
+        assert study.study.composer.has_focus
+        assert "exp-1 waits for your answer: Tab goes to it." in study.message
+
+
+async def test_a_rule_that_answers_what_waited_on_the_screen_is_announced() -> None:
+    async with driven() as study:
+        await study.propose()
+        study.session.emit("system", ev.ApprovalAnswered(approval="ask-1", verb="approve", rule="gate: trusted"))
+        await study.settle()
+        assert study.message == "exp-1 no longer waits for you: it is approved (gate: trusted)."
 
 
 async def test_verbs_stay_on_the_screen_in_every_pane() -> None:

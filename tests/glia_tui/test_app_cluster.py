@@ -51,6 +51,20 @@ async def test_playback_keys_work_in_the_cluster_panel() -> None:
         assert player.playing
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_playback_keys_are_offered_only_where_there_is_something_to_play(size: tuple[int, int]) -> None:
+    async with driven(size) as study:
+        await study.propose()
+        study.study.show_pane("cluster")
+        await study.settle()
+        study.study.query_one(ClusterPanel).focus()
+        await study.settle()
+        assert "play/pause" not in study.screen_text
+        assert "Home" not in study.screen_text
+        await study.finish()
+        assert "space play/pause" in study.screen_text
+
+
 async def test_a_run_is_shown_at_its_end_where_animations_are_off() -> None:
     async with driven(LARGE) as study:
         await study.propose()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from glia_tui.app import GliaApp
@@ -153,3 +154,22 @@ async def test_it_draws_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         styles = {segment.style for strip in first.app.screen._compositor.render_strips() for segment in strip}
         colours = {style.color for style in styles if style} | {style.bgcolor for style in styles if style}
         assert all(colour is None or colour.is_default for colour in colours)
+
+
+async def test_keys_of_a_burst_are_done_in_their_order() -> None:
+    async with first_run() as first:
+        for key, character in (("down", None), ("tab", "\t"), ("down", None), ("tab", "\t"), ("6", "6")):
+            first.app.post_message(events.Key(key, character))
+        await first.pilot.pause()
+        screen = first.app.screen
+        assert isinstance(screen, SetupScreen)
+        choice = screen.form.choice
+        assert (choice.scenario, choice.gate, choice.max_experiments) == ("smoke", "trusted", 6)
+
+
+async def test_it_takes_every_size_of_the_terminal() -> None:
+    async with first_run() as first:
+        for size in ((1, 1), (20, 5), (40, 10), (80, 24)):
+            await first.pilot.resize_terminal(*size)
+            await first.press("tab")
+        assert "What to design for" in first.text

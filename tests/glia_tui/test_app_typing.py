@@ -87,3 +87,17 @@ async def test_a_verb_among_what_is_typed_in_a_panel_goes_to_the_composer_too() 
         await study.press(*"and why")
         assert study.session.answers == []
         assert study.study.composer.text == "and why"
+
+
+async def test_a_verb_does_nothing_once_the_focus_has_left_the_card() -> None:
+    """In a burst of keys an Esc may come to act after the verb's key that followed it."""
+    async with driven() as study:
+        await study.propose()
+        await study.press("tab")
+        await study.pilot.press("a")
+        study.study.composer.focus()
+        await study.settle()
+        study.clock.advance(HOLD_S)
+        await study.settle()
+        assert study.session.answers == []
+        assert study.study.composer.text == "a"

@@ -94,7 +94,7 @@ def test_simulate_prints_one_json_document_with_every_run_and_the_pooled_figures
     done = glia("simulate", "smoke", "--router", "hra", "--seeds", "3", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert document["policies"] == {"router": "hra"}
+    assert document["policies"] == {"router": "hra", "scheduler": "vllm-fcfs", "autoscaler": "fixed"}
     assert [run["seed"] for run in document["runs"]] == [1, 2, 3]
     means = [figure(run, "e2e_s.mean") for run in document["runs"]]
     assert figure(document, "e2e_s.mean") == pytest.approx(sum(means) / 3)
@@ -141,7 +141,7 @@ def test_a_design_file_that_fails_ends_with_its_outcome_and_exit_code_3(
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "empty"), (b"\xff\xfe\x00", "UTF-8"), (b"#" * 2_000_000, "bytes"), (None, "a file")]
+    ("content", "words"), [(b"", "empty"), (b"\xff\xfe\x00", "UTF-8"), (b"#" * 10_000_000, "bytes"), (None, "a file")]
 )
 def test_a_file_that_can_not_be_a_design_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "design.py"

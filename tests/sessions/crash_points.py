@@ -25,7 +25,7 @@ from sessions.agents import tools
 from sessions.designs import objects, own, plumbing
 from sessions.experiments.pool import Pool
 from sessions.journal import Journal
-from sessions.playground import CheckResult, ScenarioCard
+from sessions.playground import Check, Job, JobResult, OnProgress, ScenarioCard
 from sessions.serving import ServingPlayground
 from sessions.store import Workspace
 from sessions.study import Item, Study
@@ -184,16 +184,16 @@ def _copy(root: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
-    """Each source is checked and each scenario read once instead of hundreds of times, and nothing waits for the disk:
-    a copy is of what the kernel has."""
-    checks: dict[tuple[str, str], CheckResult] = {}
+    """Each source is checked, each run made and each scenario read once instead of hundreds of times, and nothing waits
+    for the disk: a copy is of what the kernel has."""
+    results: dict[Job | Check, JobResult] = {}
     cards: dict[str, ScenarioCard] = {}
-    check, scenario = ServingPlayground.check, ServingPlayground.scenario
+    run, scenario = Pool._run, ServingPlayground.scenario
 
-    def checked(playground: ServingPlayground, slot: str, source: str) -> CheckResult:
-        if (slot, source) not in checks:
-            checks[slot, source] = check(playground, slot, source)
-        return checks[slot, source]
+    async def run_once(pool: Pool, task: Job | Check, on_progress: OnProgress | None = None) -> JobResult:
+        if task not in results:
+            results[task] = await run(pool, task, on_progress)
+        return results[task]
 
     def card(playground: ServingPlayground, name: str, overrides: dict[str, str] | None = None) -> ScenarioCard:
         if overrides:
@@ -203,7 +203,7 @@ def quickly() -> Iterator[None]:
         return cards[name]
 
     with (
-        patch.object(ServingPlayground, "check", checked),
+        patch.object(Pool, "_run", run_once),
         patch.object(ServingPlayground, "scenario", card),
         patch.object(tools, "specs", functools.cache(tools.specs)),
         patch.object(os, "fsync", lambda _fd: None),

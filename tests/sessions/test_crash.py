@@ -17,7 +17,9 @@ from sessions.models.offline.backend import OfflineBackend
 from sessions.session import Session
 from sessions.store import StudyOptions, Workspace
 from tests.sessions.crash_run import POINTS
-from tests.sessions.crash_table import run
+from tests.sessions.crash_table import run, table
+
+DOCUMENT = Path(__file__).parents[2] / "docs/crash-table.md"
 
 KILLED_AFTER = """
 import asyncio, os, pathlib, signal, sys
@@ -58,6 +60,14 @@ def test_200_crashes_come_to_the_end_that_an_undisturbed_study_comes_to() -> Non
     assert len(recovered) == POINTS
     problems = [f"{o.story}, {o.kind}, {o.place}: {problem}" for o in recovered for problem in o.verdict.problems]
     assert problems == []
+    assert rows_of(table(recovered, seed=1)) == rows_of(DOCUMENT.read_text(encoding="utf-8"))
+
+
+def rows_of(text: str) -> tuple[str, list[str], set[str]]:
+    """The words of a crash table, its last row, and what crashes it is about."""
+    lines = text.splitlines()
+    rows = [line.split(" | ")[0] for line in lines if line.startswith("| ")]
+    return text.partition("\n| ")[0], lines[-1:], set(rows)
 
 
 @pytest.mark.parametrize("kind", ["approval_answered", "experiment_started", "commit_intended"])

@@ -10,7 +10,7 @@ import pytest
 from sessions import events as ev
 from sessions.conversation import open_tool_calls
 from sessions.errors import SessionError
-from sessions.forking import cut, held_out_seed
+from sessions.forking import cut, held_out_root
 from sessions.journal import Journal, read
 from sessions.models.offline.backend import OfflineBackend
 from sessions.sidecar import Sidecar
@@ -126,8 +126,8 @@ async def test_a_fork_goes_on_to_an_acceptance_on_seeds_its_original_never_met(s
 
 def test_two_forks_of_one_session_draw_different_held_out_seeds(studied: Workspace) -> None:
     forks = [studied.fork("last", "exp-1").session for _ in range(2)]
-    seeds = {held_out_seed(started_of(studied.state(fork))) for fork in forks}
-    assert len(seeds) == 2
+    roots = {held_out_root(started_of(studied.state(fork))) for fork in forks}
+    assert len(roots) == 2
 
 
 async def test_an_open_proposal_is_not_taken_over(workspace: Workspace) -> None:
@@ -185,3 +185,14 @@ async def test_the_seeds_of_a_study_are_those_of_its_options(workspace: Workspac
     await session.run()
     await session.close()
     assert session.state.experiments["exp-1"].proposal.seeds == list(range(1, 13))
+
+
+async def test_only_a_seed_that_was_asked_for_tells_the_held_out_seeds(workspace: Workspace) -> None:
+    """Nobody who knows a study's record before an acceptance can work out what it will be measured on."""
+    for seed, foreseeable in ((7, True), (None, False)):
+        session = workspace.begin(StudyOptions("smoke", seed=seed), OfflineBackend())
+        started = started_of(session.state)
+        await session.close()
+        assert started.seeded is foreseeable
+        assert (held_out_root(started) == held_out_root(started)) is foreseeable
+        assert (held_out_root(started) == str(started.seed)) is foreseeable

@@ -12,9 +12,10 @@ import pytest
 
 from sim.alarms import FAR
 from sim.cost import cost_of
-from sim.engine import Policies, simulate_workload
+from sim.engine import Policies, simulate, simulate_workload
 from sim.errors import IllegalDecision
 from sim.faults import drawn_crashes
+from sim.policies import make_router, router_names
 from sim.result import OUTCOMES
 from sim.scenario import AutoscalerSpec, Fault, FaultsSpec, PoolSpec
 
@@ -189,14 +190,13 @@ def test_drawn_crashes_depend_on_the_seed_and_the_replica_alone(smoke):
     assert list(drawn_crashes(FaultsSpec(), 0, 1)) == []
 
 
-def test_drawn_crashes_happen_and_nothing_is_lost(smoke):
-    from sim.engine import simulate
-    from sim.policies import make_router
-
-    scenario = replace(smoke, faults=FaultsSpec(mean_between_s=5.0, mean_down_s=1.0))
-    summary = simulate(scenario, Policies(make_router("llq", 1), {"router": "llq"}), 1).summary
-    assert summary["requests"]["finished"] == summary["requests"]["arrived"]
-    assert summary["crash_restarts"] > 0
+@pytest.mark.parametrize("name", router_names())
+def test_every_shipped_router_serves_through_crashes(smoke, name):
+    scenario = replace(smoke, faults=FaultsSpec(mean_between_s=4.0, mean_down_s=1.0))
+    for seed in (1, 2):
+        summary = simulate(scenario, Policies(make_router(name, seed), {"router": name}), seed).summary
+        assert summary["requests"]["finished"] == summary["requests"]["arrived"]
+        assert summary["crash_restarts"] > 0
 
 
 # -- slowdowns
@@ -475,4 +475,4 @@ def test_a_fleet_that_never_changes_has_nothing_due(small_cluster, workload):
     from sim.run import Run
 
     run = Run(small_cluster(), workload((0, 4, 1)), Router(), {}, 0)
-    assert (run._lifecycle.due_ns, run._scaling, run._routing.timer_ns, run._scrape_ns) == (FAR, None, FAR, FAR)
+    assert (run._lifecycle.due_ns, run._scaling, run._routing.timer_ns, run._views.due_ns) == (FAR, None, FAR, FAR)

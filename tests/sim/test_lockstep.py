@@ -42,8 +42,8 @@ def batches(draw):
 def test_growth_and_context_are_those_of_the_requests(batch, iterations):
     block_tokens, lockstep, requests = batch
     each = needs([r.kv_tokens for r in requests], block_tokens, iterations + 1)
-    assert lockstep.growth_now() == each[0]
-    assert lockstep.growth(iterations) == sum(each[1:])
+    assert lockstep.growth[lockstep.growing_phase()] == each[0]
+    assert lockstep.growth_in(iterations) == sum(each[1:])
     assert lockstep.context_tokens() == sum(r.kv_tokens + 1 for r in requests)
     full = [r for r in requests if r.kv_tokens % block_tokens == 0]
     assert [r for r in requests if r.growth_phase == lockstep.growing_phase()] == full
@@ -88,4 +88,4 @@ def test_tokens_are_booked_when_a_request_finishes_or_leaves(batch, data):
         for request in gone:
             assert [request.kv_tokens, request.generated_tokens] == tokens.pop(request)
             assert request.decoding_since == NEVER
-    assert (lockstep.size, lockstep.context_tokens(), lockstep.growth(5)) == (0, 0, 0)
+    assert (lockstep.size, lockstep.context_tokens(), lockstep.growth_in(5)) == (0, 0, 0)

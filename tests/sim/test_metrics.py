@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from sim.metrics import latency_stats, pool
@@ -9,10 +10,10 @@ from sim.student_t import central_probability, mean_ci95, t_quantile_975
 
 
 def test_percentiles_interpolate_between_ranks():
-    stats = latency_stats([s * 10**9 for s in (4, 1, 3, 2)])
+    stats = latency_stats(np.array([4, 1, 3, 2]) * 10**9)
     assert stats == {"mean": 2.5, "p50": 2.5, "p90": 3.7, "p99": 3.97, "max": 4.0}
-    assert latency_stats([7 * 10**9]) == dict.fromkeys(("mean", "p50", "p90", "p99", "max"), 7.0)
-    assert latency_stats([]) == dict.fromkeys(("mean", "p50", "p90", "p99", "max"), None)
+    assert latency_stats(np.array([7 * 10**9])) == dict.fromkeys(("mean", "p50", "p90", "p99", "max"), 7.0)
+    assert latency_stats(np.array([], dtype=np.int64)) == dict.fromkeys(("mean", "p50", "p90", "p99", "max"), None)
 
 
 @pytest.mark.parametrize(

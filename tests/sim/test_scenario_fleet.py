@@ -77,11 +77,13 @@ def test_an_autoscaler_without_pools_changes_the_one_that_the_cluster_describes(
 
 def test_a_pool_inherits_what_it_does_not_state(with_more, smoke):
     text = '[[pool]]\nname = "small"\n[[pool]]\nname = "large"\nreplicas = 3\nkv_blocks = 999\n[pool.cost]\n'
-    small, large = with_more(text + "decode_attention_ns_per_token = 190\n").pools
+    scenario = with_more(text + "decode_attention_ns_per_token = 190\n")
+    small, large = scenario.pools
     assert small == PoolSpec("small", smoke.cluster, smoke.cost, 2, 2)
     assert (large.cluster.replicas, large.cluster.kv_blocks, large.cluster.chunk_tokens) == (3, 999, 512)
     assert (large.cost.profile, large.cost.decode_attention_ns_per_token) == (smoke.cost.profile, 190)
     assert (large.min_replicas, large.max_replicas) == (3, 3)
+    assert scenario.label == "2×A10 + 3×A10 · Llama-3-8B"
 
 
 def test_a_pool_under_an_autoscaler_has_limits_of_its_own_or_stays_as_it_is(with_more):
@@ -156,6 +158,8 @@ def test_a_contradiction_is_told_in_one_sentence(with_more, text, complaint):
     ("key", "value", "complaint"),
     [
         ("scenario.slots", '["autoscaler"]', r"scenario.slots: an autoscaler needs a section \[autoscaler\]"),
+        ("scenario.scheduler", "sarati", "scenario.scheduler: there is no scheduler 'sarati'; did you mean 'sarathi'"),
+        ("scenario.autoscaler", "kqa", "scenario.autoscaler: there is no autoscaler 'kqa'; did you mean 'kpa'"),
         ("scenario.autoscaler", "hpa", r"scenario.autoscaler: an autoscaler needs a section \[autoscaler\]"),
         ("pool.a.replicas", "3", r"no \[\[pool\]\] 'a' for 'pool.a.replicas'; none is known"),
         ("pool.replicas", "3", "no scenario key 'pool.replicas'; did you mean 'cluster.replicas'"),

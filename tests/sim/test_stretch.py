@@ -54,12 +54,13 @@ def test_an_iteration_has_ended_from_the_very_nanosecond_it_ends_at(stretch, dat
 
 
 @repeatably
-@given(stretches(), st.integers(1, 16), st.data())
-def test_the_sum_of_evenly_spaced_boundaries_is_that_of_the_loop(stretch, every, data):
+@given(stretches(), st.lists(st.integers(0, 50), max_size=16), st.integers(1, 16), st.integers(0, 5), st.data())
+def test_the_sum_of_evenly_spaced_boundaries_is_that_of_the_loop(stretch, weights, every, terms, data):
     first = data.draw(st.integers(0, stretch.count))
-    terms = data.draw(st.integers(0, (stretch.count - first) // every + 1))
-    expected = sum(boundaries(stretch)[first + every * q] for q in range(terms))
-    assert stretch.sum_of_boundaries(first, every, terms) == expected
+    expected = sum(
+        weight * stretch.boundary_ns(first + k + every * q) for k, weight in enumerate(weights) for q in range(terms)
+    )
+    assert stretch.sum_of_boundaries(weights, first, every, terms) == expected
 
 
 def test_of_a_stretch_without_iterations_none_has_ended():

@@ -5,7 +5,8 @@ between them nothing changes (vllm-project/aibrix, pkg/controller/podautoscaler/
 
 The usage is the mean share of the KV cache in use, of ready replicas; the target of one half leaves room for outputs
 that grow. It can't exceed 1, so one step never more than doubles the fleet anyway. Replicas that start count in ``n``:
-without that, load that stays while they start doubles the fleet again and again (aibrix issues 2670 and 2671).
+without that, load that stays while they start doubles the fleet again and again (aibrix issues 2670 and 2671). Of
+no replica there is no usage: one is wanted then as soon as a request is held.
 """
 
 import math
@@ -27,6 +28,8 @@ class AiBrixPodAutoscaler:
     def scale(self, fleet: Fleet, history: Sequence[FleetSample]) -> Mapping[str, int]:
         pool = max(fleet.pools, key=lambda pool: pool.max_replicas - pool.min_replicas)
         replicas = pool.ready + pool.starting + pool.down
+        if not replicas:
+            return {pool.name: min(1, history[-1].held)}
         ratio = history[-1].kv_usage / self._target
         if ratio > 1 + UP_FLUCTUATION:
             return {pool.name: min(math.ceil(replicas * ratio), replicas * MAX_UP_RATE)}

@@ -100,7 +100,8 @@ class ReplicaLoad:
 class FunSearch:
     def __init__(self) -> None:
         self._predictor = OutputPredictor()
-        self._seen: set[int] = set()
+        self._known: set[int] = set()
+        """Ids of the requests that are held, as far as it was told."""
         self._classes: tuple[list[tuple[int, int, int, HeldRequest]], ...] = ([], [], [])
 
     def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> Iterator[tuple[HeldRequest, Replica]]:
@@ -119,7 +120,9 @@ class FunSearch:
             in_cluster = sum(load.requests for load in loads)
             chosen = min(admitting, key=lambda load: (load.cost(prompt_tokens, total, in_cluster), load.replica.id))
             chosen.assign(prompt_tokens, total)
-            yield heapq.heappop(heap)[-1], chosen.replica
+            request = heapq.heappop(heap)[-1]
+            self._known.remove(request.id)
+            yield request, chosen.replica
 
     def _shortest(self) -> tuple[int, int, list[tuple[int, int, int, HeldRequest]]]:
         """Predicted total, prompt tokens and class of the next request; ties to the earlier arrival.
@@ -131,10 +134,12 @@ class FunSearch:
         return total, heap[0][0], heap
 
     def _remember_new(self, queue: Sequence[HeldRequest]) -> None:
-        """The queue is in order of arrival, so what is new is at its end."""
+        """What arrived is at the end of the queue; what came back from a failed replica is where it was."""
         for request in reversed(queue):
-            if request.id in self._seen:
+            if len(self._known) == len(queue):
                 return
-            self._seen.add(request.id)
+            if request.id in self._known:
+                continue
+            self._known.add(request.id)
             entry = (request.prompt_tokens, request.arrival_ns, request.id, request)
             heapq.heappush(self._classes[prompt_class(request.prompt_tokens)], entry)

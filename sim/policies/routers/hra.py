@@ -19,7 +19,8 @@ MARGIN = 0.03
 
 class HeadRoomAdmission:
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._known: set[int] = set()
+        """Ids of the requests that are held, as far as it was told."""
         self._shortest_first: list[tuple[int, int, int, HeldRequest]] = []
 
     def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> Iterator[tuple[HeldRequest, Replica]]:
@@ -37,14 +38,17 @@ class HeadRoomAdmission:
             committed[chosen.id] += need
             load[chosen.id] += 1
             heapq.heappop(self._shortest_first)
+            self._known.remove(request.id)
             yield request, chosen
 
     def _remember_new(self, queue: Sequence[HeldRequest]) -> None:
-        """The queue is in order of arrival, so what is new is at its end."""
+        """What arrived is at the end of the queue; what came back from a failed replica is where it was."""
         for request in reversed(queue):
-            if request.id in self._seen:
+            if len(self._known) == len(queue):
                 return
-            self._seen.add(request.id)
+            if request.id in self._known:
+                continue
+            self._known.add(request.id)
             entry = (request.prompt_tokens, request.arrival_ns, request.id, request)
             heapq.heappush(self._shortest_first, entry)
 

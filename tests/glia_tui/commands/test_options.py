@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from glia_tui import app as glia_app
-from glia_tui.commands.options import prepare_app
+from glia_tui.commands.options import app_pace_s, prepare_app
 from sessions.errors import UnknownName
 from sessions.settings import Settings
 from sessions.store import Workspace
@@ -70,3 +70,13 @@ def test_the_app_opens_in_the_theme_of_the_settings(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(glia_app.GliaApp, "run", run)
     glia_app.run_app(object(), theme="nord")  # type: ignore[arg-type]
     assert opened == ["nord"]
+
+
+@pytest.mark.parametrize(("animations", "waits"), [("none", False), ("full", True), (None, True)])
+def test_replies_come_at_once_where_animations_are_off(
+    animations: str | None, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEXTUAL_ANIMATIONS", raising=False)
+    if animations is not None:
+        monkeypatch.setenv("TEXTUAL_ANIMATIONS", animations)
+    assert (app_pace_s() > 0) is waits

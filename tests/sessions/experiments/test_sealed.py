@@ -161,7 +161,7 @@ def with_back_door(*lines: str) -> str:
     ],
 )
 def test_a_design_that_does_not_come_back_is_timed_out(source: str, words: str) -> None:
-    result = evaluate(source, deadline_s=0.6)
+    result = evaluate(source, deadline_s=1.0)
     assert result.outcome == "timeout"
     assert words in result.message
     assert result.wall_s < 10.0
@@ -207,7 +207,7 @@ def test_the_seed_of_a_policy_is_no_workloads_seed() -> None:
         "class Told:\n    def __init__(self, seed): raise ValueError(seed)\n    def route(self, q, c): pass\n"
     )
     assert f"ValueError ({policy_seed(3)})" in result.message
-    held_out = [policy_seed(seed) for seed in held_out_seeds(0, 1, 2000)]
+    held_out = [policy_seed(seed) for seed in held_out_seeds("0", 1, 2000)]
     assert set(held_out) == set(range(256))  # each stands for 2**24 held-out seeds
 
 

@@ -69,17 +69,17 @@ def test_the_order_of_the_seeds_changes_nothing() -> None:
 
 
 def test_held_out_seeds_are_never_seen_twice() -> None:
-    attempts = [held_out_seeds(7, attempt, 10) for attempt in (1, 2, 3)]
+    attempts = [held_out_seeds("7", attempt, 10) for attempt in (1, 2, 3)]
     everything = [seed for attempt in attempts for seed in attempt]
     assert len(set(everything)) == 30
     assert min(everything) >= HELD_OUT_FROM > max(seed_plan(1000))
-    assert max(held_out_seeds(0, 2**20 - 1, 50)) < 2**53
-    assert held_out_seeds(7, 1, 10) == attempts[0]
-    assert held_out_seeds(8, 1, 10) != attempts[0]
+    assert max(held_out_seeds("0", 2**20 - 1, 50)) < 2**53
+    assert held_out_seeds("7", 1, 10) == attempts[0]
+    assert held_out_seeds("8", 1, 10) != attempts[0]
 
 
 def test_more_seeds_of_an_attempt_begin_with_the_same() -> None:
-    assert held_out_seeds(7, 1, 20)[:10] == held_out_seeds(7, 1, 10)
+    assert held_out_seeds("7", 1, 20)[:10] == held_out_seeds("7", 1, 10)
 
 
 def test_where_higher_is_better_the_verdict_turns() -> None:

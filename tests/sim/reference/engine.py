@@ -24,7 +24,7 @@ from sim.predictor import predicted_tokens
 from sim.result import Result, request_table, this_environment
 from sim.scenario import Scenario
 from sim.telemetry import USAGE_DIGITS, Observer, Telemetry, TelemetryRow, row_limit
-from sim.use import FleetUse, cost_usd
+from sim.use import FleetUse, cost_usd, prices_of
 from sim.workload import Workload
 from tests.sim.reference.autoscaling import Scaling
 from tests.sim.reference.fleet import Slot, duration_ns, make_slots
@@ -43,7 +43,8 @@ def simulate_workload(
     run = Run(scenario, policies, workload, seed, observer)
     run.execute()
     decisions = run.decisions.hexdigest()
-    summary = summarise(scenario, run.requests, run.end_ns, run.use())
+    table = request_table(workload, run.requests, run.crashes(), [slot.pool_index for slot in run.slots])
+    summary = summarise(scenario, workload, table, run.end_ns, run.use())
     summary |= {
         "decisions_sha256": decisions,
         "workload_sha256": workload.sha256,
@@ -53,7 +54,7 @@ def simulate_workload(
         "simulator": BEHAVIOUR,
     }
     return Result(
-        requests=request_table(run.requests, run.crashes(), [slot.pool_index for slot in run.slots]),
+        requests=table,
         telemetry=Telemetry(run.interval_ns, len(run.slots), tuple(run.rows)),
         summary=summary,
         decisions_sha256=decisions,
@@ -394,7 +395,7 @@ class Run:
             prefix_query_tokens=sum(replica.prefix_query_tokens for replica in replicas),
             prefix_hit_tokens=sum(replica.prefix_hit_tokens for replica in replicas),
             crash_restarts=sum(request.crash_restarts for request in self.requests),
-            cost_usd=cost_usd(self._scenario.pools, self._paid_ns(now_ns)),
+            cost_usd=cost_usd(prices_of(self._scenario.pools), self._paid_ns(now_ns)),
         )
 
     def _paid_ns(self, now_ns: int) -> list[int]:

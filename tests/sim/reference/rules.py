@@ -132,7 +132,8 @@ def _admission(
         return
     order = list(replica.waiting)
     if replica.scheduler is not None and replica.scheduler.hooks.admit is not None:
-        order = replica.scheduler.admit(now_ns) if replica.scheduler.wants_to_admit() else []
+        asks = replica.scheduler.wants_to_admit() and _somebody_fits(replica)
+        order = replica.scheduler.admit(now_ns) if asks else []
     for request in order:
         if not may_go_on() or not try_to_admit(request):
             return
@@ -142,6 +143,17 @@ def _fits(replica: Replica, request: Request) -> bool:
     """Whether the blocks of the whole prefill fit and leave the watermark free."""
     whole = replica.blocks.needed_free(request, replica.blocks.needed(request.prefill_target))
     return replica.blocks.free - whole >= replica.spec.watermark_blocks
+
+
+def _somebody_fits(replica: Replica) -> bool:
+    """Whether there are blocks for one of those that wait; with a prefix cache that is left to the trial."""
+    if replica.engine.prefix_caching and replica.waiting[0].content_block_tokens:
+        return True
+    free = replica.blocks.free
+    if replica.engine.rules == "orca":
+        return any(replica.reservation(request) <= free for request in replica.waiting)
+    free -= replica.spec.watermark_blocks
+    return any(replica.blocks.needed(request.prefill_target) <= free for request in replica.waiting)
 
 
 def _admit_whole(replica: Replica, request: Request, now_ns: int) -> None:

@@ -64,10 +64,54 @@ def test_caps_shorten_lengths():
         ("paper-routing", 2, "b67535ee421c0c8adcc627b85aa00f8d829c373e66aa42a5d8f49d976f61292d"),
         ("paper-routing-family", 1, "505812c7c84b382d44b87b32004dfef406b0a6d87f1c99f217ddbc5b92f82fa3"),
         ("smoke", 1, "b44253c263978b46577e0ae1ca07ff4fa1ba91275470fc596d5b8b1a13860067"),
+        ("azure-conv", 1, "cb5be7dcd69dd1471b3a7a49fb20172ae5542551385a67c501dcd1fadad4cf6d"),
+        ("bursty", 1, "35099f332f86ef6476a9248d2d982f0571dcb5cf1b23334b1ec4045f7fe1fdeb"),
+        ("prefix-heavy", 1, "554226f76acd16399d534416002ac987d940bc093dd1ed47c1a0af2edeb6d5ac"),
+        ("slo-tiers", 1, "4256c83fbcaa488cced1b0b0bd74c611ed781cbfe60617480e0dfefb7a7786fa"),
     ],
 )
 def test_digests_are_stable(scenario, seed, digest):
     assert build_workload(load_scenario(scenario), seed).sha256 == digest
+
+
+def test_optional_columns_change_the_digest_and_their_absence_does_not():
+    columns = [np.array(column) for column in ([0, 5], [10, 20], [3, 4])]
+    plain = make_workload(*columns)
+    content = {"content": ((1, 2), (1, 3, 4, 5)), "content_block_tokens": 6}
+    others = [
+        make_workload(*columns, priority=np.array([0, 0])),
+        make_workload(*columns, session=np.array([0, 0])),
+        make_workload(*columns, ttft_slo_ns=np.array([0, 0])),
+        make_workload(*columns, **content),
+        make_workload(*columns, **(content | {"content": ((1, 2), (1, 4, 3, 5))})),
+    ]
+    assert len({work.sha256 for work in (plain, *others)}) == 6
+    assert make_workload(*columns, priority=None, content=None).sha256 == plain.sha256
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"priority": np.array([1])}, "the same length"),
+        ({"session": np.array([-2, 0])}, "from 0 up"),
+        ({"content": ((), ())}, "number of tokens"),
+        ({"content": ((1,), (1, 3, 4)), "content_block_tokens": 6}, "one content id for every full block"),
+    ],
+)
+def test_optional_columns_that_make_no_workload_are_refused(more, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        make_workload(np.array([0, 5]), np.array([10, 20]), np.array([3, 4]), **more)
+
+
+def test_a_trace_that_ships_has_the_prefixes_that_were_recorded():
+    trace = load_trace("mooncake-conversation")
+    assert (len(trace.arrival_ns), len(trace.pairs), trace.content_block_tokens) == (1500, 1500, 512)
+    prompts = [ids[: tokens // 512] for ids, tokens in zip(trace.content, trace.pairs[:, 0].tolist(), strict=True)]
+    seen, hits = set(), 0
+    for ids in prompts:
+        hits += sum(one in seen for one in ids)
+        seen.update(ids)
+    assert hits / sum(map(len, prompts)) == pytest.approx(0.27, abs=0.02)
 
 
 def test_the_digest_is_that_of_the_columns():
