@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sim.engine import simulate_workload
 from sim.policies import make_router, router_names
@@ -21,7 +22,7 @@ from tests.sim.reference import engine as reference
 from tests.sim.reference.cases import (
     BEAT_NS,
     PATIENCE_BEATS,
-    SMOKE,
+    VARIANTS,
     Case,
     beating_cases,
     engine_cases,
@@ -57,43 +58,45 @@ def assert_equal(case: Case) -> None:
         assert fast[key] == expected, key
 
 
-@tries(200)
+@tries(100)
 @given(plain_cases())
 def test_whatever_the_case_both_engines_yield_show_and_raise_the_same(case):
     assert_equal(case)
 
 
-@tries(300)
+@tries(120)
 @given(beating_cases())
 def test_whatever_falls_on_the_end_of_an_iteration_both_engines_agree(case):
     assert_equal(case)
 
 
-@tries(400)
-@given(engine_cases())
-def test_under_all_rules_with_prefixes_and_schedulers_both_engines_agree(case):
-    assert_equal(case)
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+@tries(25)
+@given(st.data())
+def test_under_all_rules_with_prefixes_and_schedulers_both_engines_agree(variant, data):
+    assert_equal(data.draw(engine_cases([variant])))
 
 
-@tries(400)
-@given(fleet_cases())
-def test_in_a_fleet_that_scales_and_fails_both_engines_agree(case):
-    assert_equal(case)
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+@tries(12)
+@given(st.data())
+def test_in_a_fleet_that_scales_and_fails_both_engines_agree(variant, data):
+    assert_equal(data.draw(fleet_cases([variant])))
 
 
-@pytest.mark.parametrize("kv_blocks", [80, 128, 1000])
 @pytest.mark.parametrize("router", router_names())
-def test_on_the_smoke_scenario_both_engines_agree_under_every_shipped_router(router, kv_blocks):
-    scenario = replace(SMOKE, cluster=replace(SMOKE.cluster, kv_blocks=kv_blocks), telemetry_interval_s=0.1)
+def test_on_the_smoke_scenario_both_engines_agree_under_every_shipped_router(router):
+    smoke = load_scenario("smoke", {"workload.duration_s": "8.0", "cluster.kv_blocks": "80"})
+    scenario = replace(smoke, telemetry_interval_s=0.1)
     assert_equal(Case(scenario, build_workload(scenario, 4), lambda: make_router(router, 4)))
 
 
 def test_near_the_knee_of_the_papers_benchmark_both_engines_agree():
-    scenario = load_scenario("paper-routing-family", {"workload.duration_s": "150.0"})
+    scenario = load_scenario("paper-routing-family", {"workload.duration_s": "40.0"})
     assert_equal(Case(scenario, build_workload(scenario, 2), lambda: make_router("hra", 2)))
 
 
-@tries(60)
+@tries(40)
 @given(plain_cases())
 def test_without_telemetry_nothing_changes_but_that_there_is_none(case):
     def without(*arguments):
