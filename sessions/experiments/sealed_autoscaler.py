@@ -41,7 +41,7 @@ class SealedAutoscaler:
         if new:
             self._told_ns = new[-1].t_ns
         most = 1 + 2 * len(pools)
-        interval, *wanted = self._design.ask(fleet.now_ns, wire.SCALE, numbers, self._replicas.serve, 2, most)
+        interval, *wanted = self._design.ask(fleet.now_ns, wire.SCALE, numbers, self._replicas.serve, 1, most)
         self.interval_s = wire.from_bits(interval)
         return self._wanted(wanted)
 

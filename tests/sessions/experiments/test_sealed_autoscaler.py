@@ -8,6 +8,7 @@ import pytest
 
 from sessions.errors import SessionError
 from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
+from sim.policies import policy_names
 
 PLAYGROUND = find_playground()
 SCALING = (
@@ -26,6 +27,18 @@ def evaluate(
     design = DesignUnderTest("design", textwrap.dedent(source), "autoscaler")
     job = Job("smoke", "autoscaler", design, 3, True, 20.0, overrides or SCALING, others=others)
     return PLAYGROUND.run(job)
+
+
+@pytest.mark.parametrize("name", policy_names("autoscaler"))
+def test_a_shipped_autoscaler_given_as_a_file_decides_the_same(name: str) -> None:
+    def run(source: str | None) -> JobResult:
+        return PLAYGROUND.run(Job("smoke", "autoscaler", DesignUnderTest(name, source), 3, True, 20.0, SCALING))
+
+    trusted, sealed = run(None), run(PLAYGROUND.shipped_source("autoscaler", name))
+    assert trusted.outcome == sealed.outcome == "ok", sealed.message
+    assert trusted.metrics is not None
+    assert trusted.metrics == sealed.metrics
+    assert trusted.telemetry == sealed.telemetry
 
 
 LOOKS_AT_EVERYTHING = """
@@ -131,6 +144,12 @@ def test_a_sealed_router_sees_replicas_come_and_go_and_requests_return_after_a_c
         ("def scale(fleet, history): return 'two'\n", "illegal", "scale returned 'two'"),
         ("def scale(fleet, history): return {'nowhere': 2}\n", "illegal", "a pool 'nowhere'; the pools are main"),
         ("def scale(fleet, history):\n    fleet.pools[0].ready = 2\n", "exception", "at line 2"),
+        (
+            "class M(dict):\n    def items(self):\n        while True: yield 'main', 2\n"
+            "def scale(fleet, history): return M()\n",
+            "illegal",
+            "name each pool at most once",
+        ),
     ],
 )
 def test_a_failure_has_its_outcome_and_says_what_to_change(source: str, outcome: str, words: str) -> None:
