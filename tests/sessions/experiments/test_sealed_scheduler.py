@@ -217,3 +217,19 @@ def test_no_design_learns_from_caches_what_requests_of_the_future_share() -> Non
     result = PLAYGROUND.run(Job("smoke", "router", DesignUnderTest("peeks", textwrap.dedent(source)), 3, False, 20.0))
     assert result.outcome == "exception"
     assert "a request that it was not shown" in result.message
+
+
+def test_a_forged_order_that_names_a_request_twice_is_illegal_before_any_of_it_takes_effect() -> None:
+    result = evaluate(
+        """
+        class Forger:
+            def admit(self, waiting, engine):
+                if len(waiting) < 2:
+                    return []
+                first = waiting[0].id
+                engine._link._wire.send(11, [0, 2, first, first])
+                while True:
+                    pass
+        """
+    )
+    assert (result.outcome, "twice in one answer" in result.message) == ("illegal", True), result.message
