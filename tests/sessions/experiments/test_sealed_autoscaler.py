@@ -141,6 +141,12 @@ def test_a_sealed_router_sees_replicas_come_and_go_and_requests_return_after_a_c
         ("def pick(r, c): return None\n", "interface", "fits the router slot"),
         ("class A:\n    interval_s = -1\n    def scale(self, f, h): return 1\n", "interface", "above 0, not -1"),
         ("def scale(fleet, history):\n    return history[99]\n", "exception", "at line 2: return history[99]"),
+        (
+            "class F(float):\n    def __ge__(s, o): return True\n    __le__ = __ge__\n"
+            "class A:\n    interval_s = F('nan')\n    def scale(self, f, h): return 1\n",
+            "interface",
+            "interval_s must be a number of seconds above 0",
+        ),
         ("def scale(fleet, history): return 'two'\n", "illegal", "scale returned 'two'"),
         ("def scale(fleet, history): return {'nowhere': 2}\n", "illegal", "a pool 'nowhere'; the pools are main"),
         ("def scale(fleet, history):\n    fleet.pools[0].ready = 2\n", "exception", "at line 2"),
