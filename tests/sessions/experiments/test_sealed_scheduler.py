@@ -200,7 +200,8 @@ def test_a_scheduler_sees_what_the_prefix_cache_would_give() -> None:
     """
     tight = (*SHORT, ("cluster.kv_blocks", "1200"))
     design = DesignUnderTest("cached-first", textwrap.dedent(source), "scheduler")
-    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight))
+    others = (("router", DesignUnderTest("llq")),)
+    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight, others=others))
     assert sealed.outcome == "ok", sealed.message
     assert sealed.metrics is not None
     assert sealed.metrics["decisions_sha256"] == in_this_process(source, *tight, scenario="prefix-heavy")
