@@ -234,3 +234,12 @@ def test_a_forged_order_that_names_a_request_twice_is_illegal_before_any_of_it_t
         """
     )
     assert (result.outcome, "twice in one answer" in result.message) == ("illegal", True), result.message
+
+
+@pytest.mark.parametrize(
+    "numbers", ["2**40, *range(8)", "-1", "1", "0, 5", "len(waiting) + 1, *range(len(waiting) + 1)"]
+)
+def test_no_forged_order_is_longer_than_the_queue(numbers: str) -> None:
+    """Its length is what the answer to the next question may take of the simulator's memory."""
+    result = evaluate(in_admit(f"engine._link._wire.send(11, [0, {numbers}])", "while True: pass"))
+    assert (result.outcome, "sent an order of others" in result.message) == ("exception", True), result.message
