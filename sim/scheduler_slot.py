@@ -252,9 +252,13 @@ class SchedulerSlot:
     def _one_by_one(self, order: CheckedOrder) -> deque[Request]:
         """Those that an order names first, as many as could be admitted and one more; most often the queue's own."""
         waiting, found = self._state.waiting, deque[Request]()
+        named: set[int] = set()
         as_they_wait = iter(waiting)
         for request_id in islice(order.ids, self._state.seats - len(self._state.running) + 1):
             request = next(as_they_wait, None)
+            if request_id in named:
+                raise self._illegal(f"admit named request {request_id} twice in one answer")
+            named.add(request_id)
             if request is None or request.id != request_id:
                 request = next((one for one in waiting if one.id == request_id), None)
             if request is None:

@@ -130,6 +130,9 @@ class AutoscalerDesk:
         places = {pool.name: place for place, pool in enumerate(self._fleet.pools)}
         numbers: list[int] = []
         for name, count in answer.items():
+            if len(numbers) == 2 * len(places):
+                words = f"scale named more pools than the {len(places)} that there are, or one twice"
+                raise DesignError("illegal", f"{words}: name each pool at most once.")
             if name not in places:
                 known = ", ".join(places)
                 raise DesignError("illegal", f"scale wants replicas of a pool {name!r}; the pools are {known}.")

@@ -29,7 +29,7 @@ class SealedRouter:
         self._last_shown = -1
         """Requests are numbered in order of arrival: later ones are of the future."""
         (timer,) = design.loaded
-        self.timer_s = wire.from_bits(timer)
+        self.timer_s = design.seconds(timer)
 
     def route(self, queue: Sequence[HeldRequest], cluster: Cluster) -> list[tuple[HeldRequest, Replica]]:
         """Asks the design; raises :class:`sessions.experiments.sealed.DesignFailed`."""
@@ -52,7 +52,7 @@ class SealedRouter:
         numbers += replicas
         most = 1 + 2 * (len(queue) + 1)
         answer = self._design.ask(now_ns, wire.ROUTE, numbers, self._serve, 1, most)
-        self.timer_s = wire.from_bits(answer[0])
+        self.timer_s = self._design.seconds(answer[0])
         return self._answer(answer)
 
     def _new_of(self, queue: Sequence[HeldRequest]) -> Sequence[HeldRequest]:

@@ -125,9 +125,25 @@ def seconds(owner: object, attribute: str, name: str) -> float | None:
     value = getattr(owner, attribute, None)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-9 <= value <= 1e9:
+    plain = plain_seconds(value)
+    if plain is None:
         raise PolicyInterfaceError(f"{name}.{attribute} must be a number of seconds above 0, not {_short(value)}.")
-    return float(value)
+    return plain
+
+
+def plain_seconds(value: object) -> float | None:
+    """A number of seconds from 1e-9 to 1e9 as a plain float; None for all else.
+
+    What a subclass of a number says of itself (how it compares, what it converts to) isn't asked.
+    """
+    plain: int | float
+    if isinstance(value, float):
+        plain = float.__float__(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        plain = int.__int__(value)
+    else:
+        return None
+    return float(plain) if 1e-9 <= plain <= 1e9 else None
 
 
 def whole_number(owner: object, attribute: str, name: str) -> int | None:

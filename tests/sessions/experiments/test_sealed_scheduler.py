@@ -200,7 +200,8 @@ def test_a_scheduler_sees_what_the_prefix_cache_would_give() -> None:
     """
     tight = (*SHORT, ("cluster.kv_blocks", "1200"))
     design = DesignUnderTest("cached-first", textwrap.dedent(source), "scheduler")
-    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight))
+    others = (("router", DesignUnderTest("llq")),)
+    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight, others=others))
     assert sealed.outcome == "ok", sealed.message
     assert sealed.metrics is not None
     assert sealed.metrics["decisions_sha256"] == in_this_process(source, *tight, scenario="prefix-heavy")
@@ -217,3 +218,28 @@ def test_no_design_learns_from_caches_what_requests_of_the_future_share() -> Non
     result = PLAYGROUND.run(Job("smoke", "router", DesignUnderTest("peeks", textwrap.dedent(source)), 3, False, 20.0))
     assert result.outcome == "exception"
     assert "a request that it was not shown" in result.message
+
+
+def test_a_forged_order_that_names_a_request_twice_is_illegal_before_any_of_it_takes_effect() -> None:
+    result = evaluate(
+        """
+        class Forger:
+            def admit(self, waiting, engine):
+                if len(waiting) < 2:
+                    return []
+                first = waiting[0].id
+                engine._link._wire.send(11, [0, 2, first, first])
+                while True:
+                    pass
+        """
+    )
+    assert (result.outcome, "twice in one answer" in result.message) == ("illegal", True), result.message
+
+
+@pytest.mark.parametrize(
+    "numbers", ["2**40, *range(8)", "-1", "1", "0, 5", "len(waiting) + 1, *range(len(waiting) + 1)"]
+)
+def test_no_forged_order_is_longer_than_the_queue(numbers: str) -> None:
+    """Its length is what the answer to the next question may take of the simulator's memory."""
+    result = evaluate(in_admit(f"engine._link._wire.send(11, [0, {numbers}])", "while True: pass"))
+    assert (result.outcome, "sent an order of others" in result.message) == ("exception", True), result.message
