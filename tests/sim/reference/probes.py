@@ -157,6 +157,8 @@ class WhimsicalScheduler:
             self._random.shuffle(chosen)
         if self._random.random() < self._faults:
             chosen.append(self._random.choice([waiting[-1], None, *engine.running]))
+        if self._random.random() < self._faults / 2:
+            raise ZeroDivisionError(f"admit at {engine.now_ns}")
         return self._one_by_one(chosen, engine) if self._random.random() < 0.5 else chosen
 
     def _one_by_one(self, chosen, engine):
@@ -216,6 +218,8 @@ class RandomWalk:
         if self._random.random() < self._looks:
             self.seen.append(replicas_shown(fleet.replicas))
         if self._random.random() < self._faults:
+            if self._random.random() < 0.2:
+                raise ZeroDivisionError(f"scale at {fleet.now_ns}")
             return self._random.choice([None, -1, {"nowhere": 1}, {fleet.pools[0].name: 1.5}])
         for pool in fleet.pools:
             present = pool.ready + pool.starting + pool.down
