@@ -149,7 +149,8 @@ def _from_zero(path: str, sorted_ns: Ints) -> Ints:
             f"{path}: its last TIMESTAMP is more than 31 years after its first; correct or remove the line that is far "
             "off."
         )
-    return sorted_ns - sorted_ns[0]
+    counted: Ints = sorted_ns - sorted_ns[0]
+    return counted
 
 
 def _column(values: object) -> Ints | None:
