@@ -40,6 +40,15 @@ def draw_arrivals(law: Arrivals, shape: Shape | None, seed: int, thinner: float 
     return profile.times_ns(_operational(profile, _gaps(law, seed), seed))
 
 
+def check_drawn(count: int, seed: int) -> None:
+    """Raises SimError if more than that many arrivals don't fit memory."""
+    if count >= MOST_DRAWN:
+        raise SimError(
+            f"Seed {seed} draws more than {MOST_DRAWN:,} arrivals, which don't fit memory; lower the rate, the "
+            "duration or the sigma of the gaps."
+        )
+
+
 def expected_requests(law: Arrivals, shape: Shape | None) -> float:
     """How many requests the law gives on average (a replay: of the whole record's rate)."""
     if isinstance(law, ReplayArrivals):
@@ -69,11 +78,8 @@ def _operational(profile: RateProfile, gaps: _Draw, seed: int) -> Ints:
         units = np.rint(np.minimum(gaps(_AT_ONCE), 1e7) * UNITS_PER_REQUEST).astype(np.int64)
         parts.append(now + np.cumsum(units))
         now = int(parts[-1][-1])
-        if now < end and len(parts) * _AT_ONCE >= MOST_DRAWN:
-            raise SimError(
-                f"Seed {seed} draws more than {MOST_DRAWN:,} arrivals, which don't fit memory; lower the rate, the "
-                "duration or the sigma of the gaps."
-            )
+        if now < end:
+            check_drawn(len(parts) * _AT_ONCE, seed)
     times = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
     return times[: np.searchsorted(times, end)]
 
