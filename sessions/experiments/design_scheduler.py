@@ -11,7 +11,7 @@ from typing import overload
 
 from sessions.experiments import wire
 from sessions.experiments.design_source import DesignError
-from sessions.experiments.design_views import Link, placed
+from sessions.experiments.design_views import Link, placed, sendable
 from sim.adapt.scheduler import load_scheduler
 from sim.api import NS_PER_S, ReplicaRequest
 from sim.hooks import SchedulerHooks
@@ -88,7 +88,7 @@ class EngineView:
         return self._running
 
     def cached_tokens(self, request: ReplicaRequest) -> int:
-        return self._link.want(wire.ENGINE_CACHED, request.id)[0]
+        return self._link.want(wire.ENGINE_CACHED, sendable(request.id))[0]
 
 
 class Candidates(Sequence[ReplicaRequest]):
