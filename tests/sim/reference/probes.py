@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 from sim.engine import Policies
@@ -29,12 +28,11 @@ def replicas_shown(replicas):
 
 
 def snapshot(queue, cluster):
-    """Everything a router can see at this instant; also what caches say of requests that it wasn't shown."""
-    strangers = [replace(queue[-1], id=number) for number in (queue[-1].id + 1, queue[0].id // 2, 10**9, -1)]
+    """Everything a router can see at this instant."""
     return (
         *(cluster.now_ns, cluster.now_s, cluster.block_tokens, cluster.content_block_tokens),
         *(tuple(queue), tuple(queue.new), len(queue), replicas_shown(cluster.replicas)),
-        [[replica.cached_tokens(request) for request in (*queue, *strangers)] for replica in cluster.replicas],
+        [[replica.cached_tokens(request) for request in queue] for replica in cluster.replicas],
     )
 
 
