@@ -149,6 +149,15 @@ OTHER = "type('R', (), {'id': 99999})"
         ("class A:\n    def chunk(self, r, budget, e): return 0.5\n", "illegal", "chunk returned 0.5"),
         (f"class A:\n    def victim(self, c, e): return {OTHER}\n", "illegal", "victim"),
         ("class A:\n    def victim(self, c, e): return None\n", "illegal", "victim returned None"),
+        (
+            f"class A:\n    def victim(self, c, e): return {OTHER}\n",
+            "illegal",
+            "victim returned request 99999, which isn't one of the candidates",
+        ),
+        ("class A:\n    def victim(self, c, e): return object()\n", "illegal", "victim returned <object object>,"),
+        (in_admit("return [object()]"), "illegal", "admit named <object object>,"),
+        (in_admit("raise ValueError(object())"), "exception", "ValueError (<object object>)"),
+        (in_admit("return 10**5000"), "illegal", "admit returned <int>, which"),
     ],
 )
 def test_a_failure_has_its_outcome_and_says_what_to_change(source: str, outcome: str, words: str) -> None:
