@@ -190,7 +190,7 @@ def _difference(row: Row) -> str:
 
 
 def sweep(name: str, rates: Sequence[float], routers: Sequence[str], seeds: Sequence[int]) -> str:
-    """Mean completion times in s by rate, and the restarts per request under the first router."""
+    """Mean completion times in s by rate, and the preemptions per request under the first router."""
     scenario = load_scenario(name)
     one = rate_override(scenario, 1.0)
     if one is None:

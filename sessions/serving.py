@@ -146,7 +146,10 @@ class ServingPlayground:
             return _failed(failure.outcome, str(failure), started, last_s)
         except IllegalDecision as failure:
             return _failed("illegal", str(failure), started, failure.time_ns / 1e9)
-        if held := _never_served(result, job.slot):
+        if left := _never_served(result):
+            if job.design.source is None or _no_replica_is_ready(result):
+                raise SessionError(f"{scenario.name} was left with {left}; change its fleet, faults or policies.")
+            held = f"The design left {left}: {_HOLDING[job.slot]}"
             return _failed("illegal", held, started, clock.last_s)
         _some_were_served(result, scenario)
         metrics = cast("dict[str, JsonValue]", dict(result.summary))
@@ -192,13 +195,25 @@ def _load(name: str, overrides: Mapping[str, str] | None) -> Scenario:
         raise SessionError(str(error)) from error
 
 
-def _never_served(result: Result, slot: str) -> str:
-    """A design that holds requests for ever has no completion time for them: it must not be given a mean."""
-    requests = result.summary["requests"]
-    unfinished = requests["unfinished"] if isinstance(requests, dict) else 0
-    if not unfinished:
+def _never_served(result: Result) -> str:
+    """The requests that nobody served, in words, empty if there are none: such a run must not be given a mean."""
+    from sim.result import OUTCOMES
+
+    unfinished = result.requests.outcome == OUTCOMES.index("unfinished")
+    total = int(unfinished.sum())
+    if not total:
         return ""
-    return f"The design left {unfinished} requests unserved when nothing else was left to happen: {_HOLDING[slot]}"
+    never_routed = int((unfinished & (result.requests.routed_ns < 0)).sum())
+    return (
+        f"{total} requests unserved when nothing else was left to happen "
+        f"({never_routed} never routed, {total - never_routed} routed)"
+    )
+
+
+def _no_replica_is_ready(result: Result) -> bool:
+    """At the last sample: then nobody could have served them."""
+    rows = result.telemetry.rows
+    return bool(rows) and "ready" not in rows[-1].states
 
 
 def _some_were_served(result: Result, scenario: Scenario) -> None:

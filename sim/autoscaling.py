@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from sim.adapt.loading import plain_seconds, short
 from sim.alarms import FAR, Alarms
 from sim.api import Autoscaler, FleetSample, Hardware, Replica
 from sim.decisions import WANTED, checked_wanted
+from sim.errors import IllegalDecision
 from sim.faults import to_ns
 from sim.lifecycle import Lifecycle
 from sim.machines import Machines
@@ -110,8 +112,7 @@ class Scaling:
         decisions: list[int],
         alarms: Alarms,
     ) -> None:
-        interval_s: float | None = getattr(autoscaler, "interval_s", None)
-        self._interval_ns = to_ns(spec.interval_s if interval_s is None else max(interval_s, MIN_INTERVAL_S))
+        self._interval_ns = to_ns(_interval_s(autoscaler, name, spec))
         self._sample_interval_ns = to_ns(spec.sample_interval_s)
         self._history_ns = to_ns(spec.history_s)
         self._history: deque[FleetSample] = deque()
@@ -183,6 +184,18 @@ class Scaling:
             prompt_tokens_total=tally.prompt_tokens,
             output_tokens_total=sum(replica.generated_tokens_at(now_ns) for replica in replicas),
         )
+
+
+def _interval_s(autoscaler: Autoscaler, name: str, spec: AutoscalerSpec) -> float:
+    """The autoscaler's own interval if it states one, else the scenario's."""
+    value: object = getattr(autoscaler, "interval_s", None)
+    if value is None:
+        return spec.interval_s
+    interval_s = plain_seconds(value)
+    if interval_s is None:
+        words = f"interval_s is {short(value)}, not a number of seconds above 0"
+        raise IllegalDecision(name, 0, words, slot="Autoscaler")
+    return max(interval_s, MIN_INTERVAL_S)
 
 
 MIN_INTERVAL_S = 0.1

@@ -6,8 +6,10 @@ takes effect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
+from sim.adapt.loading import plain_seconds, short
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Router
 from sim.decisions import checked_decisions
@@ -51,7 +53,7 @@ class Routing:
         """
         self.due, self.due_ns, self.timer_ns = False, FAR, FAR
         held = self.held
-        answer = list(self._router.route(held, self._cluster.at(now_ns)))
+        answer = self._pairs(self._router.route(held, self._cluster.at(now_ns)), now_ns)
         held.forget_new()
         pairs = checked_decisions(answer, held, self._cluster.by_id, self._name, now_ns)
         if self._most_prompt_tokens is not None:
@@ -66,10 +68,21 @@ class Routing:
         self.due_ns = now_ns + 1
         self._alarms.at(self.due_ns)
 
+    def _pairs(self, answer: object, now_ns: int) -> list[object]:
+        """The answer as a list; one pair more than requests are held is illegal already, and the rest isn't asked for:
+        a generator may have no end."""
+        if not isinstance(answer, Iterable):
+            words = f"route must return (request, replica) pairs, but it returned {type(answer).__name__}"
+            raise IllegalDecision(self._name, now_ns, words)
+        return list(islice(answer, len(self.held) + 1))
+
     def _set_timer(self, now_ns: int) -> None:
-        timer_s: float | None = getattr(self._router, "timer_s", None)
-        if timer_s is None:
+        value: object = getattr(self._router, "timer_s", None)
+        if value is None:
             return
+        timer_s = plain_seconds(value)
+        if timer_s is None:
+            raise IllegalDecision(self._name, now_ns, f"timer_s is {short(value)}, not a number of seconds above 0")
         if timer_s < MIN_TIMER_S:
             raise IllegalDecision(
                 self._name, now_ns, f"a timer_s of {timer_s:g} is too short, it must be {MIN_TIMER_S:g} at least"

@@ -37,6 +37,21 @@ def checked_output(option: str, path: Path | None, formats: Sequence[str]) -> Pa
     return path
 
 
+def check_distinct(files: Mapping[str, Path | None]) -> None:
+    """No two options name one file, whatever way: nothing is overwritten by another or read while it is written.
+
+    ``files``: by option. Raises :class:`CommandError`.
+    """
+    by_place: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        place = path.resolve()
+        if place in by_place:
+            raise CommandError(f"{by_place[place]} and {option} name one file, {path}: give each its own.")
+        by_place[place] = option
+
+
 @contextmanager
 def parts_beside(path: Path | None) -> Iterator[Path | None]:
     """A folder for the workers' parts of a file, on the same disk, gone afterwards."""

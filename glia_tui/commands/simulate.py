@@ -15,6 +15,7 @@ from glia_tui.commands.output import CommandError, Exit, narrate, print_json, pr
 from glia_tui.commands.result_files import (
     REQUEST_FORMATS,
     TELEMETRY_FORMATS,
+    check_distinct,
     checked_output,
     parts_beside,
     write_requests,
@@ -70,6 +71,13 @@ def simulate(asked: Simulation) -> None:
     playground = find_playground()
     requests_out = checked_output("--requests-out", asked.requests_out, REQUEST_FORMATS)
     telemetry_out = checked_output("--telemetry-out", asked.telemetry_out, TELEMETRY_FORMATS)
+    check_distinct(
+        {
+            "--trace": Path(asked.trace[0]) if asked.trace is not None else None,
+            "--requests-out": requests_out,
+            "--telemetry-out": telemetry_out,
+        }
+    )
     if telemetry_out is not None and not asked.sampled:
         raise CommandError("--telemetry-out needs the telemetry that --no-telemetry leaves out; drop one of the two.")
     settings = tuple(_override(text) for text in asked.overrides)

@@ -15,6 +15,9 @@ from typing import Protocol, overload
 from sessions.experiments import wire
 from sim.api import NS_PER_S, Hardware, HeldRequest, ReplicaRequest
 
+_OFF = len(wire.STATES)
+_STATES = (*wire.STATES, "off")
+
 
 class Link(Protocol):
     """The way to the simulator, in the middle of a call."""
@@ -119,21 +122,37 @@ class Moment:
         return found
 
     def cached_tokens(self, request: HeldRequest) -> tuple[int, ...]:
-        """Of a request that was or is held, on all replicas."""
-        found = self.cached.get(request.id)
+        """On all replicas; of one that was never held it is nothing (-1 stands for what can't be an id)."""
+        number = sendable(request.id)
+        found = self.cached.get(number)
         if found is None:
-            found = self.cached[request.id] = self.link.want(wire.CACHED, request.id)
+            found = self.cached[number] = self.link.want(wire.CACHED, number)
         return found
 
 
+class _Off(Moment):
+    """What there is to see of a replica that is off, at any time."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self.numbers = (0, _OFF, 0, 0, 0)
+        self.blocks = (0,)
+
+    def cached_tokens(self, request: HeldRequest) -> tuple[int, ...]:
+        return (0,)
+
+
 class ReplicaView:
-    """One replica; ``place``: among those of the present question, of which there are ``count``."""
+    """One replica, wherever it stands in a question: the same view for as long as the process lives."""
 
     __slots__ = ("_facts", "_moment", "_offset", "_place")
 
-    def __init__(self, moment: Moment, facts: ReplicaFacts, place: int, count: int) -> None:
-        self._moment = moment
+    def __init__(self, facts: ReplicaFacts) -> None:
         self._facts = facts
+
+    def _stand(self, moment: Moment, place: int, count: int) -> None:
+        """From now on it is at ``place`` of the ``count`` replicas that ``moment`` tells of."""
+        self._moment = moment
         self._place = place
         self._offset = wire.REPLICA_FIELDS * (place - count)
 
@@ -147,7 +166,7 @@ class ReplicaView:
 
     @property
     def state(self) -> str:
-        return wire.STATES[self._moment.numbers[self._offset + 1]]
+        return _STATES[self._moment.numbers[self._offset + 1]]
 
     @property
     def pool(self) -> str:
@@ -185,24 +204,28 @@ class ReplicaView:
         return self._moment.list_of(self._place, wire.RUNNING) if self.num_running else ()
 
     def cached_tokens(self, request: HeldRequest) -> int:
-        return self._moment.cached_tokens(request)[self._place] if request.prefix_hashes else 0
+        if not request.prefix_hashes and not request.restarts:
+            return 0
+        return self._moment.cached_tokens(request)[self._place]
 
 
 class ReplicaViews:
     """Views of the replicas that exist, which are seldom others than at the last question."""
 
-    __slots__ = ("_facts", "_ids", "moment", "views")
+    __slots__ = ("_by_id", "_ids", "_off", "moment", "views")
 
     def __init__(self, link: Link) -> None:
         self.moment = Moment(link)
         self.views: tuple[ReplicaView, ...] = ()
+        self._off = _Off(link)
         self._ids: tuple[int, ...] = ()
-        self._facts: dict[int, ReplicaFacts] = {}
+        self._by_id: dict[int, ReplicaView] = {}
+        """Also those of replicas that are off: they may be started again."""
 
     def describe(self, fields: Sequence[str]) -> None:
         """The line of a replica."""
         number, pool, blocks = int(fields[1]), fields[2], int(fields[3])
-        self._facts[number] = ReplicaFacts(number, pool, blocks, hardware(fields[4:]))
+        self._by_id[number] = ReplicaView(ReplicaFacts(number, pool, blocks, hardware(fields[4:])))
 
     def move(self, now_ns: int, numbers: tuple[int, ...], count: int, blocks_told: int) -> tuple[ReplicaView, ...]:
         """The views at ``now_ns``; the last numbers are those of the ``count`` replicas."""
@@ -210,8 +233,11 @@ class ReplicaViews:
         ids = numbers[start::step]
         if ids != self._ids:
             self._ids = ids
-            views = [ReplicaView(self.moment, self._facts[id], place, count) for place, id in enumerate(ids)]
-            self.views = tuple(views)
+            for view in self.views:
+                view._stand(self._off, 0, 1)
+            self.views = tuple([self._by_id[id] for id in ids])
+            for place, view in enumerate(self.views):
+                view._stand(self.moment, place, count)
         self.moment.move(now_ns, numbers, numbers[start + 4 :: step] if blocks_told else ())
         return self.views
 
@@ -248,6 +274,11 @@ class ClusterView:
     @property
     def replicas(self) -> Sequence[ReplicaView]:
         return self._views.views
+
+
+def sendable(request_id: object) -> int:
+    """An id that a design asks about; -1, which none has, for what is no 64-bit number."""
+    return request_id if type(request_id) is int and 0 <= request_id < 2**63 else -1
 
 
 def placed(numbers: tuple[int, ...]) -> tuple[ReplicaRequest, ...]:

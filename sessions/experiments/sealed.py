@@ -70,7 +70,7 @@ class SealedDesign:
         self._wire = wire.Wire(self._read_fd, self._write_fd, self._asked + deadline_s)
         head = wire.LOAD_HEAD.pack(seed, memory_bytes, int(self._deadline_s) + 2, wire.SLOTS.index(slot))
         try:
-            self.loaded = self.ask_bytes(wire.LOAD, head + source.encode("utf-8", "surrogatepass"))
+            self.loaded = self.ask_bytes(wire.LOAD, head + source.encode("utf-8", "surrogatepass"), 1)
         except BaseException:
             self.close()
             raise
@@ -98,13 +98,21 @@ class SealedDesign:
         except wire.WireError as error:
             raise self._failure(error) from error
 
-    def ask_bytes(self, kind: int, payload: bytes) -> tuple[int, ...]:
-        """As :meth:`ask`, for a question that is no decision and needs no look at anything."""
+    def ask_bytes(self, kind: int, payload: bytes, count: int = 0) -> tuple[int, ...]:
+        """As :meth:`ask`, for a question that is no decision and needs no look at anything; ``count``: of numbers in
+        the answer."""
         try:
             self._wire.send_bytes(kind, payload)
-            return self._answer(nothing, 0, 1)
+            return self._answer(nothing, count, count)
         except wire.WireError as error:
             raise self._failure(error) from error
+
+    def seconds(self, bits: int) -> float | None:
+        """A time that an answer holds; raises :class:`DesignFailed` for what no honest design's process sends."""
+        value = wire.from_bits(bits)
+        if value is not None and not wire.LEAST_S <= value <= wire.MOST_S:
+            raise self.broke("sent a time that is none")
+        return value
 
     def broke(self, how: str) -> DesignFailed:
         """The failure of a design whose answer is none; ``how`` has no subject: ``sent ...``."""
@@ -175,6 +183,8 @@ class SealedDesign:
 
     def _kill(self) -> None:
         """Also when the process itself has ended: what it left in its group has not."""
+        if self._process.pid <= 0:
+            return  # 0 would be the group of this very process
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.returncode is None:  # what was just forked may have no group of its own yet

@@ -23,7 +23,7 @@ class SealedAutoscaler:
         self._pools: list[str] = []
         self._told_ns = -1
         (interval,) = design.loaded
-        self.interval_s = wire.from_bits(interval)
+        self.interval_s = design.seconds(interval)
 
     def scale(self, fleet: Fleet, history: Sequence[FleetSample]) -> int | Mapping[str, int]:
         """Asks the design; raises :class:`sessions.experiments.sealed.DesignFailed`."""
@@ -41,8 +41,8 @@ class SealedAutoscaler:
         if new:
             self._told_ns = new[-1].t_ns
         most = 1 + 2 * len(pools)
-        interval, *wanted = self._design.ask(fleet.now_ns, wire.SCALE, numbers, self._replicas.serve, 2, most)
-        self.interval_s = wire.from_bits(interval)
+        interval, *wanted = self._design.ask(fleet.now_ns, wire.SCALE, numbers, self._replicas.serve, 1, most)
+        self.interval_s = self._design.seconds(interval)
         return self._wanted(wanted)
 
     def _new_of(self, history: Sequence[FleetSample]) -> Iterator[FleetSample]:

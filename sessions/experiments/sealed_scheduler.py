@@ -64,6 +64,8 @@ class _Instance:
             return _of_engine(wanted, engine, waiting)
 
         answer = self._design.ask(engine.now_ns, wire.ADMIT, numbers, serve, 2, 2 + wire.FIRST_IDS)
+        if not answer[1] <= len(waiting) or len(answer) - 2 != min(answer[1], wire.FIRST_IDS):
+            raise self._design.broke("sent an order of others than those that wait")
         self._wake = answer[0] or None
         return CheckedOrder(self._order(answer, engine.now_ns))
 

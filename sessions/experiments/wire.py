@@ -68,6 +68,7 @@ MAX_FRAME = 64 * 1024 * 1024
 MAX_TEXT = 8 * 1024
 MAX_WANT = 4 * 1024 * 1024
 INT64_MAX = 2**63 - 1
+LEAST_S, MOST_S = 1e-9, 1e9  # of a timer or an interval
 
 LOAD_HEAD = struct.Struct("<qqqq")
 _HEADER = struct.Struct("<IB")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ class Workload:
 
     ``priority`` (lower is more urgent), ``session`` (-1: none) and ``ttft_slo_ns`` (-1: none) are None if no request
     has one. ``content``: per request the ids of the full blocks of ``content_block_tokens`` tokens of its prompt and
-    output; an id stands for its block and all before it (see docs/simulator-rules.md, Prefix caching).
+    output; an id stands for its block and all before it (see docs/simulator-rules.md, Prefix caching). Policies see
+    those of prompts, so the ids say nothing else: see :func:`_renumbered`.
     """
 
     arrival_ns: Ints
@@ -51,12 +53,15 @@ def make_workload(
 ) -> Workload:
     """A workload of the given columns, with its digest. Raises ValueError for columns that make no workload.
 
-    A column that is None adds nothing to the digest: a workload that never had it keeps its name.
+    A column that is None adds nothing to the digest: a workload that never had it keeps its name. Equal ids of
+    ``content`` stay equal and different ones different; what numbers they are is settled here.
     """
     columns = [_little_endian(column) for column in (arrival_ns, prompt_tokens, output_tokens)]
     given = {"priority": priority, "session": session, "ttft_slo_ns": ttft_slo_ns}
     optional = {name: _little_endian(column) for name, column in given.items() if column is not None}
     _check(columns, optional, content, content_block_tokens)
+    if content is not None:
+        content = _renumbered(content, columns[1] // content_block_tokens)
     digest = hashlib.sha256(len(columns[0]).to_bytes(8, "little"))
     for column in columns:
         digest.update(column.tobytes())
@@ -79,6 +84,28 @@ def make_workload(
         content,
         content_block_tokens,
     )
+
+
+class _Numbers(dict[int, int]):
+    """From 0 in the order in which they are asked for."""
+
+    def __missing__(self, content_id: int) -> int:
+        self[content_id] = number = len(self)
+        return number
+
+
+def _renumbered(content: Content, prompt_blocks: Ints) -> Content:
+    """The same content, its ids counted from 0 in the order in which prompts show them, by arrival.
+
+    Any numbering by how a workload is built tells policies of blocks that they don't see: a gap before the next
+    request's ids is the length of an output, or of turns to come. Here the ids of what has arrived follow from it
+    alone; what no prompt ever shows comes last. ``prompt_blocks``: full blocks of every prompt.
+    """
+    numbers = _Numbers()
+    number_of = numbers.__getitem__
+    for ids, shown in zip(content, prompt_blocks.tolist(), strict=True):
+        deque(map(number_of, ids[:shown]), maxlen=0)
+    return tuple([tuple(map(number_of, ids)) for ids in content])
 
 
 def _little_endian(column: Ints) -> Ints:

@@ -16,7 +16,7 @@ import pytest
 from tests.docs.blocks import DOCUMENTS, ROOT, Block, blocks, read, shell_blocks
 from tests.docs.reader import INSTALLS, LONG, Reader, matches
 
-BY_HAND = {"docs/paper-table.md": 1}
+BY_HAND = {"docs/paper-table.md": 1, "docs/scenarios.md": 2}
 """How many blocks of a document no test runs."""
 INTERACTIVE = {"docs/sessions.md": 1, "docs/tutorial.md": 2}
 """How many blocks of a document need a terminal."""

@@ -387,6 +387,39 @@ def test_a_timer_that_is_too_short_is_refused(small_cluster, workload):
         run(small_cluster(), workload((0, 4, 1)), Router(lambda queue, cluster: [], timer_s=1e-6))
 
 
+class AlwaysInside(float):
+    """A number that calls itself greater and less than every other."""
+
+    def __ge__(self, other):
+        return True
+
+    __le__ = __gt__ = __lt__ = __ge__
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), AlwaysInside("nan"), -1.0, "x", True, 1e300, 10**400])
+def test_a_time_that_is_no_number_of_seconds_is_an_illegal_decision(small_cluster, elastic, workload, value):
+    with pytest.raises(IllegalDecision, match=r"Router 'mine' .* timer_s is .*, not a number of seconds above 0"):
+        run(small_cluster(), workload((0, 4, 1)), Router(lambda queue, cluster: [], timer_s=value))
+    wants = Wants()
+    wants.interval_s = value
+    with pytest.raises(IllegalDecision, match=r"Autoscaler 'wants' .* interval_s is .*, not a number of seconds"):
+        run(elastic(), workload((0, 4, 1)), Router(), wants)
+
+
+def test_a_router_that_answers_nothing_to_iterate_over_is_told_what_to_return(small_cluster, workload):
+    with pytest.raises(IllegalDecision, match=r"route must return .* pairs, but it returned NoneType"):
+        run(small_cluster(), workload((0, 4, 1)), Router(lambda queue, cluster: None))
+
+
+def test_an_answer_without_end_is_illegal_after_one_pair_too_many(small_cluster, workload):
+    def endless(queue, cluster):
+        while True:
+            yield queue[0], cluster.replicas[0]
+
+    with pytest.raises(IllegalDecision, match="request 0 was assigned twice"):
+        run(small_cluster(), workload((0, 4, 1)), Router(endless))
+
+
 @pytest.mark.parametrize(
     ("target", "complaint"),
     [(1, "replica 1 accepts no requests, it is starting"), (3, r"no replica 3 \(known are 0 to 1\)")],

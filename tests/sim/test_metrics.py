@@ -101,3 +101,11 @@ def test_a_seed_in_which_nothing_finished_leaves_no_mean():
 def test_nothing_cant_be_pooled():
     with pytest.raises(ValueError, match="no summary"):
         pool([])
+
+
+def test_a_figure_that_only_a_later_seed_has_is_pooled_as_missing_and_not_dropped():
+    first = {"seed": 1, "usd_per_1k_good": None, "slo_attainment": {"all": 1.0}}
+    second = {"seed": 2, "usd_per_1k_good": 3.0, "slo_attainment": {"all": 0.5, "tier": 0.25}}
+    pooled = pool([first, second])
+    assert pooled["usd_per_1k_good"] is None
+    assert pooled["slo_attainment"] == {"all": 0.75, "tier": None}

@@ -163,12 +163,21 @@ def test_an_unknown_format_or_a_format_without_a_trace_is_one_sentence(tmp_path:
 def test_an_interruption_ends_with_130_and_leaves_no_file_and_no_part_of_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "glia_tui", "simulate", "paper-routing-family", "--seeds", "200"]
     command += ["--requests-out", str(tmp_path / "r.csv")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not any(folder.is_dir() and any(folder.iterdir()) for folder in tmp_path.iterdir()):
-        assert process.poll() is None
-        os.sched_yield()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )
+    try:
+        while not any(folder.is_dir() and any(folder.iterdir()) for folder in tmp_path.iterdir()):
+            assert process.poll() is None
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out) == (130, "")
     assert "no figures" in err
     assert list(tmp_path.iterdir()) == []
@@ -186,3 +195,16 @@ def test_progress_is_a_share_of_all_runs_with_an_estimate() -> None:
     single.reached(0, 1.0, 4.0)
     assert single.text(100.0) == "25% · about 5 min left"
     assert (duration(0.2), duration(7200)) == ("1 s", "2.0 h")
+
+
+def test_a_file_named_twice_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0.0,10,5\n")
+    before = trace.read_bytes()
+    again = tmp_path / "." / "trace.csv"
+    with pytest.raises(CommandError, match="--trace and --requests-out name one file"):
+        simulate(Simulation("smoke", trace=(str(trace), "vidur"), requests_out=again))
+    with pytest.raises(CommandError, match="--requests-out and --telemetry-out name one file"):
+        simulate(Simulation("smoke", requests_out=tmp_path / "o.csv", telemetry_out=tmp_path / "o.csv"))
+    assert trace.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trace.csv"]

@@ -136,6 +136,31 @@ def test_a_failure_has_its_outcome_and_says_what_to_change(source: str, outcome:
     assert result.telemetry is None
 
 
+NO_NUMBER = """
+class F(float):
+    def __ge__(self, other): return True
+    __le__ = __gt__ = __lt__ = __ge__
+
+class Design:
+    timer_s = F("nan")
+
+    def route(self, queue, cluster):
+        return []
+"""
+
+
+def test_a_timer_that_compares_as_it_likes_is_refused() -> None:
+    result = evaluate(NO_NUMBER)
+    assert (result.outcome, "timer_s must be a number of seconds above 0" in result.message) == ("interface", True)
+
+
+@pytest.mark.parametrize("bits", [0x7FF8000000000000, 0x7FF0000000000000, -(2**52), 1])
+def test_a_timer_that_is_forged_on_the_wire_is_the_designs_failure(bits: int) -> None:
+    """NaN, infinity, its negative, and the least number above 0."""
+    result = evaluate(in_route(f"cluster.replicas[0]._moment.link._wire.send(11, [{bits}])", "while True: pass"))
+    assert (result.outcome, "sent a time that is none" in result.message) == ("exception", True), result.message
+
+
 def test_a_request_that_was_assigned_before_can_not_be_assigned_again() -> None:
     body = ("self.first = getattr(self, 'first', queue[0])", "return [(self.first, cluster.replicas[0])]")
     result = evaluate(in_route(*body))

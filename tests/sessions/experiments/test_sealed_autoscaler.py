@@ -8,6 +8,7 @@ import pytest
 
 from sessions.errors import SessionError
 from sessions.playground import DesignUnderTest, Job, JobResult, find_playground
+from sim.policies import policy_names
 
 PLAYGROUND = find_playground()
 SCALING = (
@@ -26,6 +27,18 @@ def evaluate(
     design = DesignUnderTest("design", textwrap.dedent(source), "autoscaler")
     job = Job("smoke", "autoscaler", design, 3, True, 20.0, overrides or SCALING, others=others)
     return PLAYGROUND.run(job)
+
+
+@pytest.mark.parametrize("name", policy_names("autoscaler"))
+def test_a_shipped_autoscaler_given_as_a_file_decides_the_same(name: str) -> None:
+    def run(source: str | None) -> JobResult:
+        return PLAYGROUND.run(Job("smoke", "autoscaler", DesignUnderTest(name, source), 3, True, 20.0, SCALING))
+
+    trusted, sealed = run(None), run(PLAYGROUND.shipped_source("autoscaler", name))
+    assert trusted.outcome == sealed.outcome == "ok", sealed.message
+    assert trusted.metrics is not None
+    assert trusted.metrics == sealed.metrics
+    assert trusted.telemetry == sealed.telemetry
 
 
 LOOKS_AT_EVERYTHING = """
@@ -121,6 +134,50 @@ def test_a_sealed_router_sees_replicas_come_and_go_and_requests_return_after_a_c
     assert sealed.metrics["decisions_sha256"] == trusted.decisions_sha256
 
 
+def test_a_view_that_a_sealed_router_kept_shows_its_own_replica_when_others_come_and_go() -> None:
+    from sim.adapt import load_autoscaler, load_router
+    from sim.engine import Policies, simulate
+    from sim.policies import policy_seed
+    from sim.scenario import load_scenario
+
+    router = """
+        class Keeps:
+            def __init__(self):
+                self.kept, self.seen, self.states = {}, 0, set()
+
+            def route(self, queue, cluster):
+                for r in cluster.replicas:
+                    if self.kept.setdefault(r.id, r) is not r:
+                        raise ValueError("another view of the same replica")
+                seen = [self.seen]
+                for r in self.kept.values():
+                    seen += [r.id, r.accepts, len(r.state), len(r.pool), r.num_waiting, r.num_running]
+                    seen += [r.kv_blocks_used, r.kv_blocks_total, len(r.waiting), sum(p.id for p in r.running)]
+                    self.states.add(r.state)
+                self.seen = hash(tuple(seen))
+                if cluster.now_s > 8 and "off" not in self.states:
+                    raise ValueError("no replica was ever off")
+                ready = [r for r in cluster.replicas if r.accepts]
+                return [(q, ready[(self.seen + q.id) % len(ready)]) for q in queue] if ready else []
+    """
+    scaler = "def scale(fleet, history): return 1 + fleet.now_ns // 1_000_000_000 % 4\n"
+    faults = (("faults.mean_between_s", "4.0"), ("faults.mean_down_s", "1.0"))
+    namespaces: list[dict[str, object]] = [{"__name__": "keeps"}, {"__name__": "waves"}]
+    for namespace, source in zip(namespaces, (router, scaler), strict=True):
+        exec(textwrap.dedent(source), namespace)
+    policies = Policies(
+        load_router(namespaces[0], policy_seed(3)),
+        {"router": "keeps"},
+        autoscaler=load_autoscaler(namespaces[1], policy_seed(3)),
+    )
+    trusted = simulate(load_scenario("smoke", dict((*SCALING, *faults))), policies, 3)
+    others = (("router", DesignUnderTest("keeps", textwrap.dedent(router))),)
+    sealed = evaluate(scaler, *SCALING, *faults, others=others)
+    assert sealed.outcome == "ok", sealed.message
+    assert sealed.metrics is not None
+    assert sealed.metrics["decisions_sha256"] == trusted.decisions_sha256
+
+
 @pytest.mark.parametrize(
     ("source", "outcome", "words"),
     [
@@ -128,9 +185,21 @@ def test_a_sealed_router_sees_replicas_come_and_go_and_requests_return_after_a_c
         ("def pick(r, c): return None\n", "interface", "fits the router slot"),
         ("class A:\n    interval_s = -1\n    def scale(self, f, h): return 1\n", "interface", "above 0, not -1"),
         ("def scale(fleet, history):\n    return history[99]\n", "exception", "at line 2: return history[99]"),
+        (
+            "class F(float):\n    def __ge__(s, o): return True\n    __le__ = __ge__\n"
+            "class A:\n    interval_s = F('nan')\n    def scale(self, f, h): return 1\n",
+            "interface",
+            "interval_s must be a number of seconds above 0",
+        ),
         ("def scale(fleet, history): return 'two'\n", "illegal", "scale returned 'two'"),
         ("def scale(fleet, history): return {'nowhere': 2}\n", "illegal", "a pool 'nowhere'; the pools are main"),
         ("def scale(fleet, history):\n    fleet.pools[0].ready = 2\n", "exception", "at line 2"),
+        (
+            "class M(dict):\n    def items(self):\n        while True: yield 'main', 2\n"
+            "def scale(fleet, history): return M()\n",
+            "illegal",
+            "name each pool at most once",
+        ),
     ],
 )
 def test_a_failure_has_its_outcome_and_says_what_to_change(source: str, outcome: str, words: str) -> None:

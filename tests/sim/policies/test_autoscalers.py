@@ -130,6 +130,12 @@ def test_apa_counts_replicas_that_start(ask):
     assert policy.interval_s == 10.0
 
 
+def test_apa_of_no_replica_wants_one_as_soon_as_a_request_is_held(ask):
+    policy = make_autoscaler("apa", 0)
+    assert ask(policy, 10, Pool(ready=0), held=0) == 0
+    assert ask(policy, 20, Pool(ready=0), held=3) == 1
+
+
 # -- keda: one for five that wait
 
 

@@ -70,10 +70,19 @@ def test_conversations_share_their_system_prompt_and_nothing_else():
 
 def test_openings_are_as_popular_as_zipf_says():
     work = generate(replace(SPEC, arrivals=PoissonArrivals(50.0, 600.0)), 1)
-    firsts = Counter(work.content[places[0]][0] // (200 // 32) for places in turns(work))
+    firsts = Counter(work.content[places[0]][0] for places in turns(work))
     whole = sum(1 / rank for rank in range(1, 6))
     expected = [1 / rank / whole for rank in range(1, 6)]
-    assert [firsts[k] / sum(firsts.values()) for k in range(5)] == pytest.approx(expected, rel=0.15)
+    assert [count / firsts.total() for _, count in firsts.most_common()] == pytest.approx(expected, rel=0.15)
+
+
+def test_ids_of_prompts_are_counted_without_a_gap_for_outputs_and_turns_to_come():
+    work = generate(SPEC, 1)
+    seen = set()
+    for ids, tokens in zip(work.content, work.prompt_tokens.tolist(), strict=True):
+        new = [one for one in ids[: tokens // 32] if one not in seen]
+        assert new == list(range(len(seen), len(seen) + len(new)))
+        seen.update(new)
 
 
 def test_requests_come_at_about_the_stated_rate_in_order():

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from sim.errors import ScenarioError, SimError
+from sim.request import requests_of
 from sim.scenario import load_scenario
 from sim.workload import build_workload, load_trace
 from sim.workload.build import make_workload
+from sim.workload.prefixes import PrefixNames
 
 
 def test_the_papers_arrivals_are_reproduced_to_the_nanosecond():
@@ -66,7 +68,7 @@ def test_caps_shorten_lengths():
         ("smoke", 1, "b44253c263978b46577e0ae1ca07ff4fa1ba91275470fc596d5b8b1a13860067"),
         ("azure-conv", 1, "cb5be7dcd69dd1471b3a7a49fb20172ae5542551385a67c501dcd1fadad4cf6d"),
         ("bursty", 1, "35099f332f86ef6476a9248d2d982f0571dcb5cf1b23334b1ec4045f7fe1fdeb"),
-        ("prefix-heavy", 1, "554226f76acd16399d534416002ac987d940bc093dd1ed47c1a0af2edeb6d5ac"),
+        ("prefix-heavy", 1, "11a114692d25154c844a04e922064b5d6c6dd2e6c49d3c3d98f835c1a954485f"),
         ("slo-tiers", 1, "4256c83fbcaa488cced1b0b0bd74c611ed781cbfe60617480e0dfefb7a7786fa"),
     ],
 )
@@ -83,10 +85,40 @@ def test_optional_columns_change_the_digest_and_their_absence_does_not():
         make_workload(*columns, session=np.array([0, 0])),
         make_workload(*columns, ttft_slo_ns=np.array([0, 0])),
         make_workload(*columns, **content),
-        make_workload(*columns, **(content | {"content": ((1, 2), (1, 4, 3, 5))})),
+        make_workload(*columns, **(content | {"content": ((1, 2), (3, 4, 5, 6))})),
     ]
     assert len({work.sha256 for work in (plain, *others)}) == 6
     assert make_workload(*columns, priority=None, content=None).sha256 == plain.sha256
+
+
+def test_what_policies_see_of_content_is_the_same_whatever_the_outputs_are():
+    def shown(outputs, last):
+        """Two conversations side by side, the last turn of the first optional."""
+        names = PrefixNames(4)
+        prompts = [(0, 1), (9, 8), (0, 1, 2), (7,), (0, 1, 2, 3)][: 5 if last else 4]
+        tokens = [4 * len(blocks) for blocks in prompts]
+        content = [names.content(row, length, out) for row, length, out in zip(prompts, tokens, outputs, strict=False)]
+        work = make_workload(
+            *map(np.array, (range(len(tokens)), tokens, outputs[: len(tokens)])),
+            content=tuple(content),
+            content_block_tokens=4,
+        )
+        return [request.as_held(4) for request in requests_of(work)]
+
+    short, long = shown([1, 1, 1, 1, 1], last=True), shown([90, 33, 7, 50, 2], last=True)
+    assert short == long
+    assert [held.prefix_hashes for held in short] == [(0, 1), (2, 3), (0, 1, 4), (5,), (0, 1, 4, 6)]
+    assert shown([90, 1, 4, 4, 4], last=False) == short[:4]
+
+
+def test_content_ids_are_numbered_anew_whatever_they_were():
+    columns = [np.array(column) for column in ([0, 5], [10, 20], [3, 4])]
+    works = [
+        make_workload(*columns, content=content, content_block_tokens=6)
+        for content in (((1, 2), (1, 3, 4, 5)), ((70, 5), (70, 0, 9, -4)))
+    ]
+    assert works[0].content == works[1].content == ((0, 3), (0, 1, 2, 4))
+    assert works[0].sha256 == works[1].sha256
 
 
 @pytest.mark.parametrize(
