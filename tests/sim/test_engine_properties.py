@@ -124,7 +124,7 @@ def test_who_finishes_has_all_its_tokens_and_whatever_was_generated_belongs_to_s
 def test_at_no_instant_is_more_in_use_or_running_than_there_is(case):
     seen = run(case)
     seats = {pool.name: pool.cluster.max_num_seqs for pool in case.scenario.pools}
-    shown = [call[7] for call in seen["router"] if isinstance(call, tuple)] + seen["kept"]
+    shown = [call[7] for call in seen["router"] if isinstance(call, tuple)] + [kept[1] for kept in seen["kept"]]
     for replicas in shown:
         for _id, accepts, state, pool, _hw, _waiting, running, used, total, *_lists in replicas:
             assert accepts == (state == "ready")
