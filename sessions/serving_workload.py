@@ -29,9 +29,9 @@ def workload_of(job: Job, scenario: Scenario) -> tuple[Workload, str]:
 
 
 def _with_trace(scenario: Scenario, path: str, form: str) -> tuple[Scenario, str]:
-    """The scenario with the file's requests. A file without times takes the scenario's arrivals."""
+    """The scenario with the file's requests, in its own classes. A file without times takes its arrivals too."""
     from sim.workload import load_workload
-    from sim.workload.spec import FileWorkload
+    from sim.workload.spec import FileWorkload, GeneratedWorkload
 
     trace = load_workload(path, form or None)
     block_tokens = scenario.cluster.block_tokens
@@ -44,7 +44,11 @@ def _with_trace(scenario: Scenario, path: str, form: str) -> tuple[Scenario, str
     if trace.arrival_ns is None:
         arrivals, shape = _drawn_arrivals(scenario, path)
         notes.append(f"it states no times, so requests arrive as in {scenario.name}")
-    spec = FileWorkload(path, trace.format, trace.sha256, arrivals=arrivals, shape=shape)
+    own = scenario.workload
+    classes = own.classes if isinstance(own, GeneratedWorkload | FileWorkload) else ()
+    if classes:
+        notes.append(f"it states no tiers, so requests have those of {scenario.name}")
+    spec = FileWorkload(path, trace.format, trace.sha256, arrivals=arrivals, shape=shape, classes=classes)
     remark = f"{path}: {'; '.join(notes)}." if notes else ""
     return dataclasses.replace(scenario, workload=spec), remark
 

@@ -143,7 +143,10 @@ class Replica(Protocol):
         ...
 
     def cached_tokens(self, request: HeldRequest) -> int:
-        """Prompt tokens of ``request`` that this replica's prefix cache would give it now."""
+        """Prompt tokens of ``request`` that this replica's prefix cache would give it now, by its id.
+
+        0 for an id whose request hasn't arrived, or that there isn't.
+        """
         ...
 
 

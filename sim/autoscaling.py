@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from sim.adapt.loading import plain_seconds
+from sim.adapt.loading import plain_seconds, short
 from sim.alarms import FAR, Alarms
 from sim.api import Autoscaler, FleetSample, Hardware, Replica
 from sim.decisions import WANTED, checked_wanted
@@ -193,7 +193,7 @@ def _interval_s(autoscaler: Autoscaler, name: str, spec: AutoscalerSpec) -> floa
         return spec.interval_s
     interval_s = plain_seconds(value)
     if interval_s is None:
-        words = f"interval_s is {value!r}, not a number of seconds above 0"
+        words = f"interval_s is {short(value)}, not a number of seconds above 0"
         raise IllegalDecision(name, 0, words, slot="Autoscaler")
     return max(interval_s, MIN_INTERVAL_S)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sim.adapt.loading import short
 from sim.api import Replica
 from sim.errors import IllegalDecision
 from sim.names import hint
@@ -27,10 +28,10 @@ def checked_decisions(
     by_id = held.by_id
     for item in answer:
         if not isinstance(item, _PAIR) or len(item) != 2:
-            raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
+            raise IllegalDecision(router, now_ns, f"{short(item)} is not a (request, replica) pair")
         request_id, replica_id = getattr(item[0], "id", None), getattr(item[1], "id", None)
         if type(request_id) is not int or type(replica_id) is not int:
-            raise IllegalDecision(router, now_ns, f"{_short(item)} is not a (request, replica) pair")
+            raise IllegalDecision(router, now_ns, f"{short(item)} is not a (request, replica) pair")
         if request_id in assigned:
             raise IllegalDecision(router, now_ns, f"request {request_id} was assigned twice in one answer")
         if request_id not in by_id:
@@ -69,15 +70,10 @@ def checked_wanted(answer: object, pools: Sequence[str], autoscaler: str, now_ns
     elif len(pools) == 1:
         wanted = {pools[0]: answer}
     else:
-        raise illegal(f"{_short(answer)} is no mapping from pools ({', '.join(pools)}) to replicas")
+        raise illegal(f"{short(answer)} is no mapping from pools ({', '.join(pools)}) to replicas")
     for pool, replicas in wanted.items():
         if not isinstance(pool, str) or pool not in pools:
-            raise illegal(f"there is no pool {_short(pool)}; {hint(str(pool), pools)}")
+            raise illegal(f"there is no pool {short(pool)}; {hint(str(pool), pools)}")
         if type(replicas) is not int or replicas < 0:
-            raise illegal(f"{_short(replicas)} is no number of replicas of pool {pool!r}")
+            raise illegal(f"{short(replicas)} is no number of replicas of pool {pool!r}")
     return {pools.index(pool): replicas for pool, replicas in wanted.items()}
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

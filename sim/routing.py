@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from sim.adapt.loading import plain_seconds
+from sim.adapt.loading import plain_seconds, short
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Router
 from sim.decisions import checked_decisions
@@ -82,7 +82,7 @@ class Routing:
             return
         timer_s = plain_seconds(value)
         if timer_s is None:
-            raise IllegalDecision(self._name, now_ns, f"timer_s is {value!r}, not a number of seconds above 0")
+            raise IllegalDecision(self._name, now_ns, f"timer_s is {short(value)}, not a number of seconds above 0")
         if timer_s < MIN_TIMER_S:
             raise IllegalDecision(
                 self._name, now_ns, f"a timer_s of {timer_s:g} is too short, it must be {MIN_TIMER_S:g} at least"

@@ -28,7 +28,7 @@ class ClusterTable(Table):
     tensor_parallel: Annotated[int, Field(gt=0, le=64)] = 1
     kv_blocks: PositiveInt | None = None
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
-    block_tokens: PositiveInt = 16
+    block_tokens: Annotated[int, Field(gt=0, le=65_536)] = 16
     watermark_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.01
     max_num_seqs: PositiveInt
     chunk_tokens: PositiveInt

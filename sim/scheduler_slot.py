@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
+from sim.adapt.loading import short
 from sim.api import NS_PER_S, ReplicaRequest
 from sim.errors import IllegalDecision
 from sim.hooks import CheckedOrder, SchedulerHooks
@@ -218,7 +219,7 @@ class SchedulerSlot:
         elif isinstance(answer, Iterable):
             chosen = self._checked(list(answer))
         else:
-            raise self._illegal(f"admit returned {_short(answer)}, which isn't a sequence of waiting requests")
+            raise self._illegal(f"admit returned {short(answer)}, which isn't a sequence of waiting requests")
         self.due = False
         self._asked_at = self.iterations
         self._wake = self._checked_wake()
@@ -233,7 +234,7 @@ class SchedulerSlot:
         answer = ask(request.as_placed(self._state.decodes.steps), most, self._view.refreshed())
         self._view.tokens_left = self._state.token_budget
         if type(answer) is not int or not 0 <= answer <= most:
-            raise self._illegal(f"chunk gave request {request.id} {_short(answer)} tokens, not 0 to {most}")
+            raise self._illegal(f"chunk gave request {request.id} {short(answer)} tokens, not 0 to {most}")
         return answer
 
     def victim(self, candidates: list[Request]) -> Request:
@@ -247,7 +248,8 @@ class SchedulerSlot:
         for request in candidates:
             if request.id == chosen:
                 return request
-        raise self._illegal(f"victim returned {_short(answer)}, which isn't one of the candidates")
+        what = f"request {chosen}" if type(chosen) is int else short(answer)
+        raise self._illegal(f"victim returned {what}, which isn't one of the candidates")
 
     def _one_by_one(self, order: CheckedOrder) -> deque[Request]:
         """Those that an order names first, as many as could be admitted and one more; most often the queue's own."""
@@ -277,7 +279,7 @@ class SchedulerSlot:
         for item in answer:
             request_id = getattr(item, "id", None)
             if type(request_id) is not int:
-                raise self._illegal(f"admit named {_short(item)}, which isn't a waiting request")
+                raise self._illegal(f"admit named {short(item)}, which isn't a waiting request")
             if request_id in named:
                 raise self._illegal(f"admit named request {request_id} twice in one answer")
             if request_id not in by_id:
@@ -289,7 +291,7 @@ class SchedulerSlot:
     def _checked_wake(self) -> int | None:
         wake = self._hooks.wake_iterations()
         if wake is not None and (type(wake) is not int or wake < 1):
-            raise self._illegal(f"wake_iterations is {_short(wake)}, not None or a whole number from 1 up")
+            raise self._illegal(f"wake_iterations is {short(wake)}, not None or a whole number from 1 up")
         return wake
 
     @property
@@ -298,8 +300,3 @@ class SchedulerSlot:
 
     def _illegal(self, decision: str) -> IllegalDecision:
         return IllegalDecision(self._hooks.name, self._state.now_ns, decision, slot="Batch scheduler")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -152,8 +152,17 @@ class ReplicaView:
         return tuple([request.as_placed(steps) for request in sorted(self._replica.running, key=_by_arrival)])
 
     def cached_tokens(self, request: HeldRequest) -> int:
-        present = self._present
-        return self._replica.cached_tokens(self._requests[request.id], present.now_ns, present.after_starts)
+        """By the content of the request that has that id: 0 for one that hasn't arrived, or that there isn't.
+
+        Policies make requests of their own; what these say of themselves counts for nothing.
+        """
+        number, present = request.id, self._present
+        if type(number) is not int or not 0 <= number < len(self._requests):
+            return 0
+        known = self._requests[number]
+        if known.arrival_ns > present.now_ns:
+            return 0
+        return self._replica.cached_tokens(known, present.now_ns, present.after_starts)
 
 
 class StaleReplicaView:

@@ -11,6 +11,7 @@ from sessions.experiments import wire
 from sessions.experiments.design_source import DesignError
 from sessions.experiments.design_views import Link, ReplicaView, ReplicaViews, hardware
 from sim.adapt.autoscaler import load_autoscaler
+from sim.adapt.loading import short
 from sim.api import NS_PER_S, FleetSample, Hardware
 
 
@@ -135,14 +136,14 @@ class AutoscalerDesk:
                 raise DesignError("illegal", f"{words}: name each pool at most once.")
             if name not in places:
                 known = ", ".join(places)
-                raise DesignError("illegal", f"scale wants replicas of a pool {name!r}; the pools are {known}.")
+                raise DesignError("illegal", f"scale wants replicas of a pool {short(name)}; the pools are {known}.")
             numbers += places[name], _count(count)
         return numbers
 
 
 def _count(value: object) -> int:
     if type(value) is not int or abs(value) > wire.INT64_MAX:
-        raise DesignError("illegal", f"scale returned {value!r}, which is no number of replicas.")
+        raise DesignError("illegal", f"scale returned {short(value)}, which is no number of replicas.")
     return value
 
 

@@ -11,7 +11,8 @@ from typing import overload
 
 from sessions.experiments import wire
 from sessions.experiments.design_source import DesignError
-from sessions.experiments.design_views import Link, placed
+from sessions.experiments.design_views import Link, placed, sendable
+from sim.adapt.loading import short
 from sim.adapt.scheduler import load_scheduler
 from sim.api import NS_PER_S, ReplicaRequest
 from sim.hooks import SchedulerHooks
@@ -88,7 +89,7 @@ class EngineView:
         return self._running
 
     def cached_tokens(self, request: ReplicaRequest) -> int:
-        return self._link.want(wire.ENGINE_CACHED, request.id)[0]
+        return self._link.want(wire.ENGINE_CACHED, sendable(request.id))[0]
 
 
 class Candidates(Sequence[ReplicaRequest]):
@@ -157,7 +158,7 @@ class _Instance:
         self.engine._tokens_left = numbers[_MOMENT + 1]
         answer = self._hooks.chunk(request, numbers[_MOMENT], self.engine)
         if type(answer) is not int or abs(answer) > wire.INT64_MAX:
-            raise DesignError("illegal", f"chunk returned {_short(answer)}, which is no number of tokens.")
+            raise DesignError("illegal", f"chunk returned {short(answer)}, which is no number of tokens.")
         return [answer]
 
     def victim(self, numbers: tuple[int, ...]) -> list[int]:
@@ -166,7 +167,7 @@ class _Instance:
         answer = self._hooks.victim(Candidates(numbers[_MOMENT], last, self._link), self.engine)
         chosen = getattr(answer, "id", None)
         if type(chosen) is not int or abs(chosen) > wire.INT64_MAX:
-            raise DesignError("illegal", f"victim returned {_short(answer)}, which is none of the candidates.")
+            raise DesignError("illegal", f"victim returned {short(answer)}, which is none of the candidates.")
         return [chosen]
 
     def _update(self, numbers: tuple[int, ...]) -> None:
@@ -185,9 +186,7 @@ class _Instance:
     def _checked(self, answer: object) -> Sequence[ReplicaRequest]:
         """The order as a list, of waiting requests each of which is named once."""
         if not isinstance(answer, Iterable):
-            raise DesignError(
-                "illegal", f"admit returned {_short(answer)}, which isn't a sequence of waiting requests."
-            )
+            raise DesignError("illegal", f"admit returned {short(answer)}, which isn't a sequence of waiting requests.")
         order: list[ReplicaRequest] = list(islice(answer, len(self._waiting) + 1))
         objects = set(map(id, order))
         if len(objects) == len(order) and objects.issubset(map(id, self._waiting)):
@@ -197,7 +196,7 @@ class _Instance:
         for item in order:
             number = getattr(item, "id", None)
             if type(number) is not int:
-                raise DesignError("illegal", f"admit named {_short(item)}, which isn't a waiting request.")
+                raise DesignError("illegal", f"admit named {short(item)}, which isn't a waiting request.")
             if number in named:
                 raise DesignError("illegal", f"admit named request {number} twice in one answer.")
             if number not in waiting:
@@ -238,8 +237,3 @@ class SchedulerDesk:
         if kind == wire.VICTIM:
             return instance.victim(numbers)
         raise wire.WireError("expected a question of the scheduler")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

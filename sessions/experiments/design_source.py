@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import types
 
+from sim.adapt.loading import without_addresses
+
 ALLOWED_IMPORTS = (
     "bisect",
     "collections",
@@ -87,7 +89,7 @@ def describe(error: BaseException, source: bytes) -> DesignError:
     if isinstance(error, MemoryError):
         return DesignError("memory", f"The design ran out of memory{where}")
     try:
-        words = " ".join(str(error).split())[:_MAX_WORDS]
+        words = " ".join(without_addresses(str(error)).split())[:_MAX_WORDS]
     except BaseException:
         words = ""
     name = type(error).__name__

@@ -122,10 +122,11 @@ class Moment:
         return found
 
     def cached_tokens(self, request: HeldRequest) -> tuple[int, ...]:
-        """Of a request that was or is held, on all replicas."""
-        found = self.cached.get(request.id)
+        """On all replicas; of one that was never held it is nothing (-1 stands for what can't be an id)."""
+        number = sendable(request.id)
+        found = self.cached.get(number)
         if found is None:
-            found = self.cached[request.id] = self.link.want(wire.CACHED, request.id)
+            found = self.cached[number] = self.link.want(wire.CACHED, number)
         return found
 
 
@@ -203,7 +204,9 @@ class ReplicaView:
         return self._moment.list_of(self._place, wire.RUNNING) if self.num_running else ()
 
     def cached_tokens(self, request: HeldRequest) -> int:
-        return self._moment.cached_tokens(request)[self._place] if request.prefix_hashes else 0
+        if not request.prefix_hashes and not request.restarts:
+            return 0
+        return self._moment.cached_tokens(request)[self._place]
 
 
 class ReplicaViews:
@@ -271,6 +274,11 @@ class ClusterView:
     @property
     def replicas(self) -> Sequence[ReplicaView]:
         return self._views.views
+
+
+def sendable(request_id: object) -> int:
+    """An id that a design asks about; -1, which none has, for what is no 64-bit number."""
+    return request_id if type(request_id) is int and 0 <= request_id < 2**63 else -1
 
 
 def placed(numbers: tuple[int, ...]) -> tuple[ReplicaRequest, ...]:

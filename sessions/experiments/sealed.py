@@ -183,6 +183,8 @@ class SealedDesign:
 
     def _kill(self) -> None:
         """Also when the process itself has ended: what it left in its group has not."""
+        if self._process.pid <= 0:
+            return  # 0 would be the group of this very process
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.returncode is None:  # what was just forked may have no group of its own yet

@@ -26,8 +26,6 @@ class SealedRouter:
         self._held: dict[int, HeldRequest] = {}
         self._replicas = ReplicaTelling(design)
         self._cluster_told = False
-        self._last_shown = -1
-        """Requests are numbered in order of arrival: later ones are of the future."""
         (timer,) = design.loaded
         self.timer_s = design.seconds(timer)
 
@@ -45,13 +43,12 @@ class SealedRouter:
         numbers = [now_ns, len(new), len(replicas) // wire.REPLICA_FIELDS, int(telling.blocks_told)]
         for r in new:
             self._held[r.id] = r
-            self._last_shown = max(self._last_shown, r.id)
             numbers += (r.id, r.arrival_ns, r.prompt_tokens, r.priority, r.session, r.ttft_slo_ns, r.restarts)
             numbers.append(len(r.prefix_hashes))
             numbers += r.prefix_hashes
         numbers += replicas
         most = 1 + 2 * (len(queue) + 1)
-        answer = self._design.ask(now_ns, wire.ROUTE, numbers, self._serve, 1, most)
+        answer = self._design.ask(now_ns, wire.ROUTE, numbers, telling.serve, 1, most)
         self.timer_s = self._design.seconds(answer[0])
         return self._answer(answer)
 
@@ -71,10 +68,3 @@ class SealedRouter:
             replica = replicas.replica(answer[place + 1]) or _UnknownReplica(answer[place + 1])
             pairs.append((request, replica))  # type: ignore[arg-type]
         return pairs
-
-    def _serve(self, wanted: tuple[int, ...]) -> Sequence[int]:
-        if wanted[:1] != (wire.CACHED,):
-            return self._replicas.serve(wanted)
-        if len(wanted) != 2 or not 0 <= wanted[1] <= self._last_shown:
-            raise wire.WireError("asked for the cache of a request that it was not shown")
-        return self._replicas.cached(self._held.get(wanted[1]) or HeldRequest(wanted[1], 0, 0))

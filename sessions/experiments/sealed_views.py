@@ -55,7 +55,10 @@ class ReplicaTelling:
         return [number for record in records for number in record]
 
     def serve(self, wanted: tuple[int, ...]) -> list[int]:
-        """A look at replicas; raises :class:`wire.WireError` for one that there isn't."""
+        """A look at replicas; raises :class:`wire.WireError` for one that there isn't.
+
+        Of whom there are tokens in a cache, and who hasn't arrived yet, is the views' to judge.
+        """
         what, *arguments = wanted or (-1,)
         if what == wire.BLOCKS:
             self._blocks_wanted = True
@@ -63,11 +66,10 @@ class ReplicaTelling:
         if what in (wire.WAITING, wire.RUNNING) and len(arguments) == 1 and 0 <= arguments[0] < len(self._shown):
             replica = self._shown[arguments[0]]
             return placed_numbers(replica.waiting if what == wire.WAITING else replica.running)
+        if what == wire.CACHED and len(arguments) == 1:
+            request = HeldRequest(arguments[0], 0, 0)
+            return [replica.cached_tokens(request) for replica in self._shown]
         raise wire.WireError("asked for a list that there is not")
-
-    def cached(self, request: HeldRequest) -> list[int]:
-        """Tokens of ``request`` that each replica's prefix cache has."""
-        return [replica.cached_tokens(request) for replica in self._shown]
 
 
 def placed_numbers(requests: Iterable[ReplicaRequest]) -> list[int]:

@@ -82,9 +82,16 @@ class Zygote:
         return self._process.poll() is not None
 
     def fork(self, read_fd: int, write_fd: int) -> Forked:
-        """A process that reads and writes there. Raises OSError if the zygote is gone."""
-        socket.send_fds(self._socket, [FORK], [read_fd, write_fd])
-        return Forked(self, self._answer())
+        """A process that reads and writes there. Raises OSError if the zygote is gone, as it is from then on."""
+        try:
+            socket.send_fds(self._socket, [FORK], [read_fd, write_fd])
+            pid = self._answer()
+            if pid <= 0:
+                raise ConnectionAbortedError("The zygote answered with no process.")
+        except OSError:
+            self.close()
+            raise
+        return Forked(self, pid)
 
     def code_of(self, pid: int, how: bytes) -> int:
         """The exit code of what was forked: at once (POLL: :data:`NOT_YET` while it runs), or when it has ended (WAIT).
@@ -93,10 +100,14 @@ class Zygote:
             self._socket.send(how + _PID.pack(pid))
             return self._answer()
         except OSError:
+            self.close()
             return -int(signal.SIGKILL)
 
     def close(self) -> None:
-        """Ends it; those that it forked end with it."""
+        """Ends it; those that it forked end with it. May be called twice.
+
+        So ends every zygote that failed to answer once: its answer may yet come, and would be taken for the next one.
+        """
         self._socket.close()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
@@ -133,4 +144,5 @@ def fork_design(read_fd: int, write_fd: int) -> Forked | None:
     try:
         return _KEPT[0].fork(read_fd, write_fd)
     except OSError:
+        _KEPT.clear()
         return None

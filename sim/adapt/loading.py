@@ -11,6 +11,7 @@ router may well have a helper with a method ``scale``.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -127,8 +128,22 @@ def seconds(owner: object, attribute: str, name: str) -> float | None:
         return None
     plain = plain_seconds(value)
     if plain is None:
-        raise PolicyInterfaceError(f"{name}.{attribute} must be a number of seconds above 0, not {_short(value)}.")
+        raise PolicyInterfaceError(f"{name}.{attribute} must be a number of seconds above 0, not {short(value, 60)}.")
     return plain
+
+
+def short(value: object, most: int = 80) -> str:
+    """What a design's value is called in a message: at most ``most`` characters, and the same in every run."""
+    try:
+        text = without_addresses(repr(value))
+    except Exception:  # a design's own __repr__, or a number too long to be written
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def without_addresses(text: str) -> str:
+    """``text`` without where an object lies in memory, which differs from run to run."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def plain_seconds(value: object) -> float | None:
@@ -152,7 +167,7 @@ def whole_number(owner: object, attribute: str, name: str) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 1 <= value <= 2**62:
-        raise PolicyInterfaceError(f"{name}.{attribute} must be a whole number from 1 up, not {_short(value)}.")
+        raise PolicyInterfaceError(f"{name}.{attribute} must be a whole number from 1 up, not {short(value, 60)}.")
     return value
 
 
@@ -197,8 +212,3 @@ def _none(slot: Slot, others: Mapping[str, Mapping[str, object]]) -> str:
         f"The design defines no policy for the {slot.name} slot: {next(iter(found))} is {other.a}, so it fits the "
         f"{other.name} slot; or write {_WANTED[slot.name]}."
     )
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.api import NS_PER_S
+from sim.errors import SimError
 from sim.workload.columns import Ints
 from sim.workload.rate import UNITS_PER_REQUEST, RateProfile, rate_profile, with_bursts
 from sim.workload.recorded import load_counts
@@ -25,6 +26,8 @@ from sim.workload.streams import GAPS, PLACES, generator
 
 _Draw = Callable[[int], NDArray[np.float64]]
 _AT_ONCE = 65_536
+MOST_DRAWN = 20_000_000
+"""Most arrivals that are drawn: where gaps are mostly tiny and seldom huge, many more may come than the rate says."""
 
 
 def draw_arrivals(law: Arrivals, shape: Shape | None, seed: int, thinner: float = 1.0) -> Ints:
@@ -34,7 +37,16 @@ def draw_arrivals(law: Arrivals, shape: Shape | None, seed: int, thinner: float 
     profile = rate_profile(law.rate_rps / thinner, law.duration_s, shape)
     if isinstance(law, MmppArrivals):
         profile = with_bursts(profile, law, seed)
-    return profile.times_ns(_operational(profile, _gaps(law, seed)))
+    return profile.times_ns(_operational(profile, _gaps(law, seed), seed))
+
+
+def check_drawn(count: int, seed: int) -> None:
+    """Raises SimError if more than that many arrivals don't fit memory."""
+    if count >= MOST_DRAWN:
+        raise SimError(
+            f"Seed {seed} draws more than {MOST_DRAWN:,} arrivals, which don't fit memory; lower the rate, the "
+            "duration or the sigma of the gaps."
+        )
 
 
 def expected_requests(law: Arrivals, shape: Shape | None) -> float:
@@ -59,13 +71,15 @@ def _gaps(law: PoissonArrivals | GammaArrivals | LogNormalArrivals | MmppArrival
             return lambda count: draws.standard_exponential(size=count)
 
 
-def _operational(profile: RateProfile, gaps: _Draw) -> Ints:
-    """Operational times of all arrivals; every gap is rounded before anything is added up."""
+def _operational(profile: RateProfile, gaps: _Draw, seed: int) -> Ints:
+    """Operational times of all arrivals; every gap is rounded before anything is added up. Raises SimError."""
     end, now, parts = profile.units[-1], 0, list[Ints]()
     while now < end:
         units = np.rint(np.minimum(gaps(_AT_ONCE), 1e7) * UNITS_PER_REQUEST).astype(np.int64)
         parts.append(now + np.cumsum(units))
         now = int(parts[-1][-1])
+        if now < end:
+            check_drawn(len(parts) * _AT_ONCE, seed)
     times = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
     return times[: np.searchsorted(times, end)]
 

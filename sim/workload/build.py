@@ -17,6 +17,7 @@ import numpy as np
 
 from sim.api import NS_PER_S
 from sim.errors import SimError
+from sim.workload.arrivals import check_drawn
 from sim.workload.columns import Ints, Workload, make_workload
 from sim.workload.generate import from_file, generate
 from sim.workload.lengths import capped, draw_pairs
@@ -65,6 +66,7 @@ def _lognormal(spec: LogNormalWorkload, seed: int) -> Workload:
     draws = generator(GAPS, seed)
     arrivals, now_ns = [0], 0
     while now_ns < end_ns:
+        check_drawn(len(arrivals), seed)
         for z in draws.standard_normal(size=1024).tolist():
             now_ns += round(math.exp(mu + spec.sigma * z) * NS_PER_S)
             if now_ns >= end_ns:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sim.errors import ScenarioError
 from sim.workload.arrivals import expected_requests
 from sim.workload.loaders import LoadedTrace, load_workload
+from sim.workload.loaders.rows import LATEST_NS
 from sim.workload.recorded import load_counts, load_pairs
 from sim.workload.sessions import mean_turns
 from sim.workload.spec import (
@@ -95,6 +96,12 @@ def _check_file(table: FileTable, trace: LoadedTrace, block_tokens: int) -> None
         raise ScenarioError(
             "workload.rate_scale: speeds up the file's own times, and [workload.arrivals] takes their place; remove "
             "one of the two."
+        )
+    latest = 0 if trace.arrival_ns is None else int(trace.arrival_ns[: table.limit].max())
+    if table.arrivals is None and latest / table.rate_scale > LATEST_NS:
+        raise ScenarioError(
+            f"workload.rate_scale: at {table.rate_scale:g} times its pace, {table.path} lasts longer than 31 years; "
+            "raise it."
         )
     if trace.block_tokens % block_tokens and table.arrivals is None:
         raise ScenarioError(

@@ -39,7 +39,8 @@ from sim.workload.spec import (
 )
 
 Rate = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
-Duration = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=1e-3, le=1e9, allow_inf_nan=False)]
+"""Seconds, of which simulated time can tell the parts: it counts in ns."""
 Sigma = Annotated[float, Field(ge=0, le=5)]
 Factor = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -103,7 +104,7 @@ ArrivalsTable: TypeAlias = PoissonTable | GammaTable | LogNormalGapsTable | Mmpp
 
 class DiurnalTable(Table):
     kind: Literal["diurnal"]
-    period_s: PositiveFloat
+    period_s: Duration
     peak_to_trough: Annotated[float, Field(ge=1, le=1e6)]
     peak_at_s: Annotated[float, Field(ge=0, le=1e9)]
 
@@ -113,7 +114,7 @@ class DiurnalTable(Table):
 
 class ProfileTable(Table):
     kind: Literal["profile"]
-    period_s: PositiveFloat
+    period_s: Duration
     weights: Annotated[list[Factor], Field(min_length=1, max_length=1000)]
 
     def spec(self) -> Shape:

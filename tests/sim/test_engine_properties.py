@@ -18,8 +18,6 @@ from sim.scenario import EngineSpec, Fault, FaultsSpec, PoolSpec, load_scenario
 from sim.workload.build import make_workload
 from tests.sim.conftest import columns
 from tests.sim.reference.cases import (
-    BEAT_NS,
-    PATIENCE_BEATS,
     RULES,
     SMOKE,
     VARIANTS,
@@ -29,7 +27,7 @@ from tests.sim.reference.cases import (
     crowds,
     engine_cases,
     fleet_cases,
-    patch_costs,
+    patch_limits,
     with_content,
 )
 from tests.sim.reference.probes import record
@@ -44,9 +42,9 @@ def tries(examples: int) -> settings:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def coarse_costs():
+def limits():
     with pytest.MonkeyPatch.context() as patch:
-        patch_costs(patch, PATIENCE_BEATS * BEAT_NS)
+        patch_limits(patch)
         yield
 
 
@@ -126,7 +124,7 @@ def test_who_finishes_has_all_its_tokens_and_whatever_was_generated_belongs_to_s
 def test_at_no_instant_is_more_in_use_or_running_than_there_is(case):
     seen = run(case)
     seats = {pool.name: pool.cluster.max_num_seqs for pool in case.scenario.pools}
-    shown = [call[7] for call in seen["router"] if isinstance(call, tuple)] + seen["kept"]
+    shown = [call[7] for call in seen["router"] if isinstance(call, tuple)] + [kept[1] for kept in seen["kept"]]
     for replicas in shown:
         for _id, accepts, state, pool, _hw, _waiting, running, used, total, *_lists in replicas:
             assert accepts == (state == "ready")
@@ -291,17 +289,28 @@ def poisson(rate_per_s: float, count: int, prompt_tokens: int, output_tokens: in
     return make_workload(np.cumsum(gaps), *lengths)
 
 
-def simulated(scenario, work):
-    return simulate_workload(scenario, work, Policies(make_router("round-robin", 0), {"router": "round-robin"}), 0)
+class Rows:
+    """All samples, before a long run's telemetry is thinned out."""
+
+    def __init__(self):
+        self.rows = []
+
+    def on_sample(self, row):
+        self.rows.append(row)
+
+
+def simulated(scenario, work, observer=None):
+    policies = Policies(make_router("round-robin", 0), {"router": "round-robin"})
+    return simulate_workload(scenario, work, policies, 0, observer)
 
 
 @pytest.mark.parametrize("rules", RULES)
 def test_in_a_long_steady_run_littles_law_holds(rules):
     smoke = load_scenario("smoke", {"engine.rules": f'"{rules}"', "engine.reserved_tokens": "200"})
     scenario = replace(smoke, telemetry_interval_s=0.05)
-    work = poisson(6.0, 1_500, 100, 30)
-    result = simulated(scenario, work)
-    rows = [row for row in result.telemetry.rows if row.t_ns <= work.arrival_ns[-1]]
+    work, samples = poisson(6.0, 1_500, 100, 30), Rows()
+    result = simulated(scenario, work, samples)
+    rows = [row for row in samples.rows if row.t_ns <= work.arrival_ns[-1]]
     present = np.mean([row.held + sum(row.waiting) + sum(row.running) for row in rows])
     table = columns(result)
     stay_s = np.mean(np.array(table["finish_ns"]) - np.array(table["arrival_ns"])) / 1e9

@@ -172,8 +172,12 @@ def test_a_malformed_section_is_named_with_the_key_and_what_to_do(scenario_file,
     [
         ('shape = {kind = "profile", period_s = 1.0, weights = [0.0, 0]}', "workload.shape.weights: all are 0"),
         (
-            'shape = {kind = "profile", period_s = 1e-9, weights = [1]}',
-            "workload.shape.period_s: the rate would change",
+            'shape = {kind = "profile", period_s = 1e-10, weights = [1]}',
+            "workload.shape.period_s: .* greater than or equal to 0.001",
+        ),
+        (
+            'arrivals = {process = "poisson", rate_rps = 4, duration_s = 1e-10}',
+            "workload.arrivals.duration_s: .* greater than or equal to 0.001",
         ),
         ('shape = {kind = "steps", steps = [[5, 1], [5, 2]]}', "workload.shape.steps: times must rise"),
         ('shape = {kind = "steps", steps = [[5, 1, 2]]}', "workload.shape.steps.0: "),
@@ -231,7 +235,29 @@ def test_a_seed_that_draws_nothing_is_said(scenario_file):
         build_workload(rare, 1)
 
 
+def test_a_rate_that_changes_too_often_is_refused(scenario_file):
+    shape = {
+        "workload.shape": '{kind = "profile", period_s = 1e-3, weights = [1]}',
+        "workload.arrivals.duration_s": "10000.0",
+    }
+    with pytest.raises(ScenarioError, match=r"workload.shape.period_s: the rate would change"):
+        load_scenario(scenario_file(GENERATED), shape)
+
+
+def test_blocks_are_not_larger_than_any_engine_has_them(scenario_file):
+    with pytest.raises(ScenarioError, match=r"cluster.block_tokens: .* less than or equal to 65536"):
+        load_scenario(scenario_file(GENERATED), {"cluster.block_tokens": "65537"})
+
+
 # -- a trace file as the workload
+
+
+def test_a_file_slowed_down_beyond_simulated_time_is_refused(scenario_file, tmp_path):
+    (tmp_path / "v.csv").write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0,5,6\n9e8,5,6\n", "utf-8")
+    with pytest.raises(ScenarioError, match=r"workload.rate_scale: at 0.001 times its pace, v.csv lasts longer"):
+        load_scenario(scenario_file(file_section("v.csv")), {"workload.rate_scale": "0.001"})
+    first = {"workload.rate_scale": "0.001", "workload.limit": "1"}
+    assert len(build_workload(load_scenario(scenario_file(file_section("v.csv")), first), 1)) == 1
 
 
 def test_a_file_is_found_beside_the_scenario(scenario_file, requests_csv):

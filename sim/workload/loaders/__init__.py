@@ -18,7 +18,7 @@ from sim.errors import TraceFileError
 from sim.names import hint
 from sim.workload.columns import Ints
 from sim.workload.loaders.json_formats import read_mooncake, read_sharegpt
-from sim.workload.loaders.rows import Requests
+from sim.workload.loaders.rows import LATEST_NS, Requests
 from sim.workload.loaders.tables import READERS, guess_table
 
 _READERS: dict[str, Callable[[Path], Requests]] = {**READERS, "mooncake": read_mooncake, "sharegpt": read_sharegpt}
@@ -124,7 +124,7 @@ def _in_order(path: str, format: str, digest: str, found: Requests) -> LoadedTra
             blocks = [blocks[place] for place in order.tolist()] if blocks else blocks
             notes.append(f"sorted {late:,} {_plural(late, 'arrival')} that came after a later one")
         if not found.relative and (sorted_ns := columns["arrival_ns"]) is not None:
-            columns["arrival_ns"] = sorted_ns - sorted_ns[0]
+            columns["arrival_ns"] = _from_zero(path, sorted_ns)
     prompt, output = columns["prompt_tokens"], columns["output_tokens"]
     assert prompt is not None
     assert output is not None
@@ -140,6 +140,17 @@ def _in_order(path: str, format: str, digest: str, found: Requests) -> LoadedTra
         block_tokens=found.block_tokens,
         notes=tuple(notes),
     )
+
+
+def _from_zero(path: str, sorted_ns: Ints) -> Ints:
+    """Times of a calendar, counted from the first."""
+    if int(sorted_ns[-1]) - int(sorted_ns[0]) > LATEST_NS:
+        raise TraceFileError(
+            f"{path}: its last TIMESTAMP is more than 31 years after its first; correct or remove the line that is far "
+            "off."
+        )
+    counted: Ints = sorted_ns - sorted_ns[0]
+    return counted
 
 
 def _column(values: object) -> Ints | None:

@@ -69,7 +69,8 @@ def table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> It
     """
     rows = lines(path)
     number, first = next(rows, (0, b""))
-    header = [name.decode().strip() for name in _fields(utf8(first.removeprefix(b"\xef\xbb\xbf"), path, number))]
+    first = utf8(first.removeprefix(b"\xef\xbb\xbf"), path, number)
+    header = [name.decode().strip() for name in _fields(first, path, number)]
     missing = [name for name in needed if name not in header]
     if missing:
         raise TraceFileError(f"{path} has no column {missing[0]!r} in its first line; its columns are {_list(header)}.")
@@ -78,7 +79,7 @@ def table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> It
     places = [header.index(name) for name in (*needed, *present)]
     wanted = max(places)
     for number, text in rows:
-        fields = _fields(text) if b'"' in text else text.split(b",")
+        fields = _fields(text, path, number) if b'"' in text else text.split(b",")
         if len(fields) <= wanted:
             raise TraceFileError(
                 f"{place(path, number)}: {len(fields)} fields where the first line has {len(header)} columns; complete "
@@ -95,9 +96,16 @@ def utf8(text: bytes, path: Path, line: int) -> bytes:
     return text
 
 
-def _fields(text: bytes) -> list[bytes]:
+def _fields(text: bytes, path: Path, line: int) -> list[bytes]:
+    if b"\r" in text:
+        raise TraceFileError(
+            f"{place(path, line)}: a carriage return inside of the line; end lines with line feeds (\\n) alone."
+        )
     decoded = text.decode("utf-8", "replace")
-    return [value.encode() for value in next(csv.reader([decoded]), [])]
+    try:
+        return [value.encode() for value in next(csv.reader([decoded]), [])]
+    except csv.Error as error:
+        raise TraceFileError(f"{place(path, line)}: no CSV ({error}); correct or remove the line.") from None
 
 
 def _list(names: Sequence[str]) -> str:

@@ -43,13 +43,18 @@ class _Clock:
         self._day_s = 0
 
     def ns(self, raw: bytes) -> int:
-        """Nanoseconds since the year 1 began. Raises BadField."""
+        """Nanoseconds since the year 2000 began. Raises BadField."""
         try:
             seconds, _, fraction = raw[17:].partition(b".")
             fraction, offset_s = _without_offset(fraction)
             if raw[:10] != self._day:
-                self._day, self._day_s = raw[:10], date.fromisoformat(raw[:10].decode()).toordinal() * _DAY_S
+                day = date.fromisoformat(raw[:10].decode())
+                if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+                    raise BadField(f"isn't in the years {_FIRST_YEAR} to {_LAST_YEAR}; correct or remove the line")
+                self._day, self._day_s = raw[:10], day.toordinal() * _DAY_S
             if raw[10:11] not in (b" ", b"T") or raw[13:14] != b":" or raw[16:17] != b":":
+                raise ValueError
+            if not (raw[11:13] + raw[14:16] + seconds[:2]).isdigit():
                 raise ValueError
             hour, minute, second = int(raw[11:13]), int(raw[14:16]), int(seconds[:2])
             if hour > 23 or minute > 59 or second > 60 or len(seconds) < 2:
@@ -61,7 +66,8 @@ class _Clock:
 
 
 _EPOCH_S = date(2000, 1, 1).toordinal() * _DAY_S
-"""Nanoseconds since then fit 64 bits for centuries."""
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+"""Nanoseconds since 2000 fit 64 bits in all of them."""
 
 
 def _without_offset(fraction: bytes) -> tuple[bytes, int]:

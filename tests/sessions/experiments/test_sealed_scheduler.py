@@ -149,6 +149,15 @@ OTHER = "type('R', (), {'id': 99999})"
         ("class A:\n    def chunk(self, r, budget, e): return 0.5\n", "illegal", "chunk returned 0.5"),
         (f"class A:\n    def victim(self, c, e): return {OTHER}\n", "illegal", "victim"),
         ("class A:\n    def victim(self, c, e): return None\n", "illegal", "victim returned None"),
+        (
+            f"class A:\n    def victim(self, c, e): return {OTHER}\n",
+            "illegal",
+            "victim returned request 99999, which isn't one of the candidates",
+        ),
+        ("class A:\n    def victim(self, c, e): return object()\n", "illegal", "victim returned <object object>,"),
+        (in_admit("return [object()]"), "illegal", "admit named <object object>,"),
+        (in_admit("raise ValueError(object())"), "exception", "ValueError (<object object>)"),
+        (in_admit("return 10**5000"), "illegal", "admit returned <int>, which"),
     ],
 )
 def test_a_failure_has_its_outcome_and_says_what_to_change(source: str, outcome: str, words: str) -> None:
@@ -200,24 +209,50 @@ def test_a_scheduler_sees_what_the_prefix_cache_would_give() -> None:
     """
     tight = (*SHORT, ("cluster.kv_blocks", "1200"))
     design = DesignUnderTest("cached-first", textwrap.dedent(source), "scheduler")
-    others = (("router", DesignUnderTest("llq")),)
-    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight, others=others))
+    llq = (("router", DesignUnderTest("llq")),)
+    sealed = PLAYGROUND.run(Job("prefix-heavy", "scheduler", design, 3, False, 60.0, tight, others=llq))
     assert sealed.outcome == "ok", sealed.message
     assert sealed.metrics is not None
     assert sealed.metrics["decisions_sha256"] == in_this_process(source, *tight, scenario="prefix-heavy")
 
 
-def test_no_design_learns_from_caches_what_requests_of_the_future_share() -> None:
-    source = """
-        from sim.api import HeldRequest
+FORGES_IDS = """
+    from dataclasses import replace
 
-        def route(queue, cluster):
-            cluster.replicas[0].cached_tokens(HeldRequest(queue[-1].id + 5, 0, 100, prefix_hashes=(1,)))
-            return [(request, cluster.replicas[0]) for request in queue]
-    """
-    result = PLAYGROUND.run(Job("smoke", "router", DesignUnderTest("peeks", textwrap.dedent(source)), 3, False, 20.0))
-    assert result.outcome == "exception"
-    assert "a request that it was not shown" in result.message
+    from sim.api import HeldRequest
+
+    def peek(queue, cluster):
+        known = [r.cached_tokens(queue[-1]) for r in cluster.replicas]
+        last = queue[-1].id
+        for id in (last + 1, last + 5, 10**7, 2**63, 10**30, -1, -10**30, None, 1.5, "1"):
+            for forged in (HeldRequest(id, 0, 10**6, prefix_hashes=(0, 1)), replace(queue[-1], id=id, arrival_ns=0)):
+                seen = [r.cached_tokens(forged) for r in cluster.replicas]
+                assert seen == [0] * len(seen), (id, seen)
+        lies = replace(queue[-1], prefix_hashes=(0, 1, 2, 3), prompt_tokens=1)
+        assert [r.cached_tokens(lies) for r in cluster.replicas] == known
+
+    def route(queue, cluster):
+        peek(queue, cluster)
+        return [(request, cluster.replicas[request.id % len(cluster.replicas)]) for request in queue]
+"""
+
+
+@pytest.mark.parametrize("scrapes", [(), (("telemetry.scrape_interval_s", "5.0"),)], ids=["fresh", "stale"])
+def test_no_design_learns_from_caches_what_requests_of_the_future_share(scrapes: tuple[tuple[str, str], ...]) -> None:
+    from sim.adapt import load_router
+    from sim.engine import Policies, simulate
+    from sim.policies import policy_seed
+    from sim.scenario import load_scenario
+
+    source = textwrap.dedent(FORGES_IDS)
+    sealed = PLAYGROUND.run(Job("prefix-heavy", "router", DesignUnderTest("peeks", source), 3, False, 60.0, scrapes))
+    assert sealed.outcome == "ok", sealed.message
+    namespace: dict[str, object] = {"__name__": "peeks"}
+    exec(source, namespace)
+    policies = Policies(load_router(namespace, policy_seed(3)), {"router": "peeks"})
+    trusted = simulate(load_scenario("prefix-heavy", dict(scrapes)), policies, 3).decisions_sha256
+    assert sealed.metrics is not None
+    assert sealed.metrics["decisions_sha256"] == trusted
 
 
 def test_a_forged_order_that_names_a_request_twice_is_illegal_before_any_of_it_takes_effect() -> None:

@@ -36,6 +36,8 @@ BEAT_NS = 1_000_000
 """Cases with a fleet tick in milliseconds: a router's timer and an autoscaler may not be faster."""
 PATIENCE_BEATS = 1_500
 """In place of an hour: a run in which nothing moves any more must end soon."""
+MOST_SAMPLES = 80
+"""So that long runs halve their telemetry again and again."""
 
 
 def _profile(name: str, num_tokens: tuple[int, ...], beats: tuple[int, ...], beat_ns: int = 1) -> Profile:
@@ -86,8 +88,9 @@ class BentCost:
         return BentCost(self._straight, percent)
 
 
-def patch_costs(patch: Any, patience_ns: int) -> None:
-    """Lets both engines find the profiles above, and ends both engines' runs earlier when nothing moves."""
+def patch_limits(patch: Any) -> None:
+    """Lets both engines find the profiles above, thin out telemetry soon, and end soon when nothing moves."""
+    patience_ns = PATIENCE_BEATS * BEAT_NS
 
     def load(name: str) -> Profile:
         return PROFILES.get(name) or load_profile(name)
@@ -98,6 +101,8 @@ def patch_costs(patch: Any, patience_ns: int) -> None:
 
     patch.setattr("sim.cost.load_profile", load)
     patch.setattr("sim.cost.IterationCost", made)
+    patch.setattr("sim.telemetry.MAX_SAMPLES", MOST_SAMPLES)
+    patch.setattr("sim.telemetry.MIN_ROWS", MOST_SAMPLES // 4)
     patch.setattr("sim.run.PATIENCE_NS", patience_ns)
     patch.setattr("tests.sim.reference.engine.PATIENCE_NS", patience_ns)
 
@@ -140,7 +145,7 @@ def crowds(draw, cluster, beat_ns=1, most_tokens=400):
     size = draw(st.integers(2, 24))
     prompts = max(1, min(memory, most_tokens) // draw(st.sampled_from([2, 4, 8, 8, 16, 16])))
     outputs = max(1, min(memory, most_tokens // 2) // draw(st.sampled_from([1, 2, 4, 8])))
-    gap = draw(st.sampled_from([0, 1, 7, 50, 400]))
+    gap = draw(st.sampled_from([0, 1, 7, 50, 400, 2_000]))
     table = [[_about(random, gap), 1 + _about(random, prompts), 1 + _about(random, outputs)] for _ in range(size)]
     columns = np.array(table, dtype=np.int64)
     return make_workload(np.cumsum(columns[:, 0]) * beat_ns, columns[:, 1], columns[:, 2])
@@ -345,6 +350,28 @@ def engine_cases(draw, variants=VARIANTS):
     return Case(scenario, work, draw(routers(scenario)), scheduler)
 
 
+HARDWARE = (
+    ("A10", "Llama-3-8B", 1, CostSpec("a10-llama3-8b")),
+    ("A100-80GB", "Llama-2-70B", 4, CostSpec(kind="roofline")),
+    ("H100-SXM", "Mixtral-8x7B", 2, CostSpec(kind="roofline")),
+)
+
+
+@st.composite
+def measured_cases(draw, variants=VARIANTS):
+    """As :func:`engine_cases`, with the iteration times of hardware: nothing falls on anything else."""
+    engine = draw(engines(variants))
+    gpu, model, tensor_parallel, cost = draw(st.sampled_from(HARDWARE))
+    cluster = draw(clusters(st.sampled_from([16, 64, 512]), st.integers(1, 3), st.integers(60, 600)))
+    cluster = replace(allowed(cluster, engine), gpu=gpu, model=model, tensor_parallel=tensor_parallel)
+    scenario = replace(SMOKE, cluster=cluster, engine=engine, cost=cost, telemetry_interval_s=0.5)
+    work = draw(crowds(cluster, 3_000_000))
+    if engine.prefix_caching:
+        work = draw(with_content(work, cluster.block_tokens))
+    scheduler = draw(st.one_of(st.none(), schedulers()))
+    return Case(scenario, work, draw(routers(scenario)), scheduler)
+
+
 @st.composite
 def faults(draw, replicas, listed_only):
     """Crashes and slowdowns, those of one kind on one replica apart from one another."""
@@ -369,7 +396,8 @@ def pools(draw, engine, block_tokens, scaled):
     for name in ["small", "large"][: draw(st.integers(1, 2))]:
         memory = st.one_of(st.integers(20, 200), st.integers(100, 2_000))
         cluster = draw(clusters(CHUNK_TOKENS, st.integers(0 if scaled else 1, 2), memory, block_tokens))
-        cluster = replace(allowed(cluster, engine), usd_per_gpu_hour=draw(st.sampled_from([1.0, 0.7])))
+        price, gpus = draw(st.sampled_from([(1.0, 1), (0.7, 1), (0.7, 2)]))
+        cluster = replace(allowed(cluster, engine), usd_per_gpu_hour=price, tensor_parallel=gpus)
         least = draw(st.integers(0, cluster.replicas)) if scaled else cluster.replicas
         most = max(1, cluster.replicas + draw(st.integers(0, 3))) if scaled else cluster.replicas
         made.append(PoolSpec(name, cluster, draw(SLOW_COSTS), least, most))
@@ -406,5 +434,5 @@ def fleet_cases(draw, variants=VARIANTS):
     work = draw(with_columns(work))
     router = draw(routers(scenario, timer_s=st.sampled_from([None, 0.001, 0.007, 0.25])))
     scheduler = draw(st.one_of(st.none(), st.none(), schedulers()))
-    autoscaler = draw(autoscalers()) if scaled else None
+    autoscaler = draw(st.one_of(autoscalers(), autoscalers(), st.none())) if scaled else None
     return Case(scenario, work, router, scheduler, autoscaler, draw(st.integers(0, 3)))

@@ -193,7 +193,7 @@ class Run:
         self._start_iterations(now_ns)
         self._loads.append(self._load(now_ns))
         goes_on = self._goes_on(now_ns)
-        if self._scrape_ns is not None and now_ns % self._scrape_ns == 0:
+        if goes_on and self._scrape_ns is not None and now_ns % self._scrape_ns == 0:
             for slot in self.slots:
                 slot.scraped = scraped(slot)
         if now_ns == self._next_sample_ns:
@@ -354,6 +354,7 @@ class Run:
 
     def _sample(self, now_ns: int) -> None:
         self._sampled_ns = now_ns
+        self._cluster.at(now_ns)
         row = self._row(now_ns)
         self.rows.append(row)
         if self._observer is not None:

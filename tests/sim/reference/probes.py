@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from sim.engine import Policies
@@ -32,8 +33,13 @@ def snapshot(queue, cluster):
     return (
         *(cluster.now_ns, cluster.now_s, cluster.block_tokens, cluster.content_block_tokens),
         *(tuple(queue), tuple(queue.new), len(queue), replicas_shown(cluster.replicas)),
-        [[replica.cached_tokens(request) for request in queue] for replica in cluster.replicas],
+        [[replica.cached_tokens(request) for request in _asked(queue)] for replica in cluster.replicas],
     )
+
+
+def _asked(queue):
+    """The held requests, and ids that are or were elsewhere, haven't arrived or don't exist."""
+    return [*queue, *(replace(queue[0], id=other) for other in (0, queue[-1].id + 1, 10**6, -1))]
 
 
 def engine_shown(engine):
@@ -157,6 +163,8 @@ class WhimsicalScheduler:
             self._random.shuffle(chosen)
         if self._random.random() < self._faults:
             chosen.append(self._random.choice([waiting[-1], None, *engine.running]))
+        if self._random.random() < self._faults / 2:
+            raise ZeroDivisionError(f"admit at {engine.now_ns}")
         return self._one_by_one(chosen, engine) if self._random.random() < 0.5 else chosen
 
     def _one_by_one(self, chosen, engine):
@@ -216,6 +224,8 @@ class RandomWalk:
         if self._random.random() < self._looks:
             self.seen.append(replicas_shown(fleet.replicas))
         if self._random.random() < self._faults:
+            if self._random.random() < 0.2:
+                raise ZeroDivisionError(f"scale at {fleet.now_ns}")
             return self._random.choice([None, -1, {"nowhere": 1}, {fleet.pools[0].name: 1.5}])
         for pool in fleet.pools:
             present = pool.ready + pool.starting + pool.down
@@ -239,7 +249,7 @@ class Watcher:
     def on_sample(self, row):
         self.rows.append(row)
         if self._spy.cluster is not None:
-            self.kept.append(replicas_shown(self._spy.cluster.replicas))
+            self.kept.append((self._spy.cluster.now_ns, replicas_shown(self._spy.cluster.replicas)))
 
 
 def record(simulate_workload, scenario, work, new_router, new_scheduler=None, new_autoscaler=None, seed=3):

@@ -65,8 +65,9 @@ def scraped(slot: Slot) -> dict[str, object]:
 class ReplicaView:
     """One replica (:class:`sim.api.Replica`); ``stale``: whether scrapes are all that is known of it."""
 
-    def __init__(self, slot: Slot, requests: Sequence[Request], *, stale: bool) -> None:
+    def __init__(self, slot: Slot, requests: Sequence[Request], cluster: ClusterView, *, stale: bool) -> None:
         self._slot = slot
+        self._cluster = cluster
         self._requests = requests
         self._stale = stale
 
@@ -115,7 +116,11 @@ class ReplicaView:
         return self._read("running")
 
     def cached_tokens(self, request: HeldRequest) -> int:
+        if request.id not in range(len(self._requests)):
+            return 0
         known = self._requests[request.id]
+        if known.arrival_ns > self._cluster.now_ns:
+            return 0
         return self._slot.replica.blocks.hit(known) * known.content_block_tokens
 
     def _read(self, name: str):
@@ -139,7 +144,7 @@ class ClusterView:
         self.block_tokens = block_tokens
         self.content_block_tokens = content_block_tokens
         self._slots = slots
-        self._views = [ReplicaView(slot, requests, stale=stale) for slot in slots]
+        self._views = [ReplicaView(slot, requests, self, stale=stale) for slot in slots]
 
     def at(self, now_ns: int) -> ClusterView:
         self.now_ns = now_ns
@@ -197,6 +202,7 @@ class FleetView:
 
     def at(self, now_ns: int) -> FleetView:
         self.now_ns = now_ns
+        self._cluster.at(now_ns)
         return self
 
     @property

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sim.errors import SimError
+from sim.scenario import load_scenario
+from sim.workload import arrivals, build_workload
 from sim.workload.arrivals import draw_arrivals, expected_requests
 from sim.workload.recorded import count_names, load_counts
 from sim.workload.spec import (
@@ -124,3 +127,13 @@ def test_a_replay_goes_faster_by_its_scale_and_goes_round():
 
 def test_recorded_rates_and_lengths_have_the_published_means():
     assert (load_counts("azure-conv").sum(), load_counts("azure-code").sum()) == (19_366, 8_819)
+
+
+def test_gaps_whose_arrivals_outnumber_what_the_rate_says_are_refused_before_they_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(arrivals, "MOST_DRAWN", 200_000)
+    heavy = LogNormalArrivals(400.0, 1000.0, 5.0)
+    with pytest.raises(SimError, match=r"Seed 1 draws more than 200,000 arrivals, .* lower the rate"):
+        draw_arrivals(heavy, None, 1)
+    keys = {"workload.rate_rps": "400.0", "workload.duration_s": "1000.0", "workload.sigma": "5.0"}
+    with pytest.raises(SimError, match="Seed 1 draws more than 200,000 arrivals"):
+        build_workload(load_scenario("smoke", keys), 1)
