@@ -31,5 +31,5 @@ class DecisionLog:
 
     def hash_entries(self) -> None:
         """Call it once in a while."""
-        self._digest.update(np.array(self.entries, dtype="<i8").tobytes())
+        self._digest.update(np.fromiter(self.entries, dtype="<i8", count=len(self.entries)).tobytes())
         self.entries.clear()

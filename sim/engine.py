@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sim.api import Autoscaler, Router
 from sim.behaviour import BEHAVIOUR
+from sim.collection import paused_collection
 from sim.errors import ScenarioError
 from sim.hooks import SchedulerFactory
 from sim.metrics import summarise
@@ -56,6 +57,18 @@ def simulate_workload(
     telemetry: bool = True,
 ) -> Result:
     """As :func:`simulate`, with ``workload`` in place of the one that ``scenario`` and ``seed`` would yield."""
+    with paused_collection():
+        return _simulate(scenario, workload, policies, seed, observer, telemetry)
+
+
+def _simulate(
+    scenario: Scenario,
+    workload: Workload,
+    policies: Policies,
+    seed: int,
+    observer: Observer | None,
+    telemetry: bool,
+) -> Result:
     router = _told(policies.router, workload)
     scheduler = _foretold(policies.scheduler, workload, seed)
     _check_content(scenario, workload)

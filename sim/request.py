@@ -21,7 +21,6 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
 from sim.api import NO_SLO, HeldRequest, ReplicaRequest
-from sim.collection import paused_collection
 
 if TYPE_CHECKING:
     from sim.workload import Workload
@@ -158,5 +157,4 @@ def requests_of(workload: Workload) -> list[Request]:
     columns = [column.tolist() for column in must]
     columns += [repeat(default, len(workload)) if column is None else column.tolist() for column, default in may]
     content = repeat((), len(workload)) if workload.content is None else workload.content
-    with paused_collection():
-        return [Request(index, *row) for index, row in enumerate(zip(*columns, content, strict=True))]
+    return [Request(index, *row) for index, row in enumerate(zip(*columns, content, strict=True))]

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -71,30 +72,31 @@ def request_table(
     """The table of requests that have all ended, those of ``workload`` in its order. ``crashes``: restarts after
     crashes by request id; ``pool_of``: the place of every replica's pool."""
 
-    def column(values: Sequence[int]) -> Ints:
-        return np.array(values, dtype=np.int64)
+    def column(name: str) -> Ints:
+        return np.fromiter(map(attrgetter(name), requests), dtype=np.int64, count=len(requests))
 
     code = {outcome: index for index, outcome in enumerate(OUTCOMES)}
-    restarts = column([r.restarts for r in requests])
+    outcomes = [code[r.outcome] for r in requests if r.outcome is not None]
+    restarts = column("restarts")
     crash_restarts = np.zeros_like(restarts)
     crash_restarts[list(crashes)] = list(crashes.values())
-    replica = column([r.replica for r in requests])
+    replica = column("replica")
     return RequestTable(
         id=np.arange(len(requests), dtype=np.int64),
         arrival_ns=workload.arrival_ns,
-        routed_ns=column([r.routed_ns for r in requests]),
-        first_scheduled_ns=column([r.first_scheduled_ns for r in requests]),
-        first_token_ns=column([r.first_token_ns for r in requests]),
-        finish_ns=column([r.finish_ns for r in requests]),
+        routed_ns=column("routed_ns"),
+        first_scheduled_ns=column("first_scheduled_ns"),
+        first_token_ns=column("first_token_ns"),
+        finish_ns=column("finish_ns"),
         prompt_tokens=workload.prompt_tokens,
         output_tokens=workload.output_tokens,
         restarts=restarts,
         replica=replica,
-        outcome=column([code[r.outcome] for r in requests if r.outcome is not None]),
+        outcome=np.array(outcomes, dtype=np.int64),
         preemptions=restarts - crash_restarts,
         crash_restarts=crash_restarts,
-        cached_tokens=column([r.cached_tokens for r in requests]),
-        pool=np.where(replica == NEVER, NEVER, column(pool_of)[replica]),
+        cached_tokens=column("cached_tokens"),
+        pool=np.where(replica == NEVER, NEVER, np.array(pool_of, dtype=np.int64)[replica]),
     )
 
 

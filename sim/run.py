@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from sim.alarms import FAR, Alarms
 from sim.api import NS_PER_S, Autoscaler, Router
 from sim.autoscaling import Scaling
+from sim.collection import collect_young
 from sim.conservation import check_conservation
 from sim.cost import Cost, cost_of
 from sim.decision_log import MOST_ENTRIES, DecisionLog
@@ -242,6 +243,7 @@ class Run:
         tally.moved_ns = now_ns
         if len(self.decisions.entries) >= MOST_ENTRIES:
             self.decisions.hash_entries()
+            collect_young()
 
     def _route(self, now_ns: int) -> None:
         pairs = self._routing.ask(now_ns)
