@@ -118,7 +118,7 @@ def _explore(known: Knowledge, best: Trial, spec: RouterSpec) -> Iterator[Idea]:
     seen = known.diagnosis(best) or known.diagnosis(base)
     preempted, waits = as_float(seen.get("preempted_share")), as_float(seen.get("wait_share"))
     if not spec.headroom and preempted > 0.02:
-        low, high = -min(95.0, 300 * preempted), -min(50.0, 50 * preempted)
+        low, high = -round(min(95.0, 300 * preempted)), -max(1, round(min(50.0, 50 * preempted)))
         yield Idea(
             "head-room",
             "hold requests until their KV fits",
@@ -127,7 +127,7 @@ def _explore(known: Knowledge, best: Trial, spec: RouterSpec) -> Iterator[Idea]:
             f"Under {best.design} {preempted:.0%} of the requests are preempted and start over; that work "
             "makes completion slow. Holding requests at the router until a replica has room for them removes it.",
             "Admission head-room: prompt plus an output allowance must fit in the blocks not yet committed.",
-            _relative(metric, low, high, f"the {FIGURES[metric].title} falls by less than {-high:.0f}%"),
+            _relative(metric, low, high, f"the {FIGURES[metric].title} falls by less than {-high}%"),
         )
     if spec.order == "arrival" and waits > 0.2:
         ordered = with_mechanism(known, spec, "shortest-prompt", None)
