@@ -115,7 +115,7 @@ def side_by_side(router: str, scenario: Scenario, work: Workload, repetitions: i
         "requests_per_s": {name: rates(values, len(work)) for name, values in seconds.items()},
         "fast_over_naive": ratio(seconds["naive"], seconds["fast"]),
         "events_per_request": {
-            "naive": events_per_request(reference._Run, lambda: run_naive(scenario, work, router), len(work)),
+            "naive": events_per_request(reference.Run, lambda: run_naive(scenario, work, router), len(work)),
             "fast": events_per_request(fast_run.Run, lambda: run_once(scenario, work, router), len(work)),
         },
         "share_of_time": shares(router, scenario, work),
